@@ -12,7 +12,7 @@ using Time = std::chrono::sys_time<std::chrono::milliseconds>;
 class Clock {
 public:
     virtual ~Clock() = default;
-    virtual Time now() const = 0;                                  // wall clock
+    virtual Time now() const = 0;                                      // wall clock
     virtual std::chrono::steady_clock::time_point steady() const = 0;  // for deadlines
 };
 

@@ -20,12 +20,12 @@ std::string_view to_string(Fault fault);
 
 // A place in a file or document. Unknown parts stay empty or 0.
 struct Where {
-    std::string file;           // configuration, route, stylesheet or input file, as the user named it
-    std::string path;           // element path, JSON pointer-like path, or column name: /enrollments/enrollment[104]/term
-    std::uint64_t line = 0;     // from 1
-    std::uint64_t column = 0;   // from 1, in characters
-    std::uint64_t row = 0;      // record number in a CSV, JSON array or batch, from 1
-    std::int64_t offset = -1;   // bytes from the start of the input
+    std::string file;          // configuration, route, stylesheet or input file, as the user named it
+    std::string path;          // element path, JSON pointer-like path, or column name: /enrollments/enrollment[104]/term
+    std::uint64_t line = 0;    // from 1
+    std::uint64_t column = 0;  // from 1, in characters
+    std::uint64_t row = 0;     // record number in a CSV, JSON array or batch, from 1
+    std::int64_t offset = -1;  // bytes from the start of the input
 
     bool known() const { return !file.empty() || !path.empty() || line != 0 || row != 0 || offset >= 0; }
     std::string text() const;  // file:line:column: path, only the known parts
@@ -41,15 +41,18 @@ public:
     Fault fault() const noexcept { return fault_; }
     const std::string& code() const noexcept { return code_; }
     const Where& where() const noexcept { return where_; }
-    Where& where() noexcept { text_.clear(); return where_; }
+    Where& where() noexcept {
+        text_.clear();
+        return where_;
+    }
     const std::string& doing() const noexcept { return doing_; }
     const std::string& why() const noexcept { return why_; }
     const std::string& expected() const noexcept { return expected_; }
 
-    Error& expected(std::string text);              // what would have been right, when it can be said apart from why
-    Error& within(std::string_view outer) &;        // "route 'banner-courses'": added in front
+    Error& expected(std::string text);        // what would have been right, when it can be said apart from why
+    Error& within(std::string_view outer) &;  // "route 'banner-courses'": added in front
     Error&& within(std::string_view outer) &&;
-    Error& file(std::string name);                  // fills where().file when it is empty
+    Error& file(std::string name);  // fills where().file when it is empty
 
     // "route 'x': doing: place: why (expected …)"
     const char* what() const noexcept override;

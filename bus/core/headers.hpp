@@ -34,18 +34,19 @@ private:
 
 // Names of the headers that the bus itself writes.
 namespace header {
-inline constexpr std::string_view kOriginal = "clrbus-original";        // reference of the original: sha256:HEX[:spooled]
-inline constexpr std::string_view kSource = "clrbus-source";            // door that accepted: route/door
-inline constexpr std::string_view kSourceNumber = "clrbus-source-number";  // decimal, given at the door per route, kept through split, retry, replay
-inline constexpr std::string_view kAcceptedAt = "clrbus-accepted-at";   // RFC 3339, UTC
-inline constexpr std::string_view kUser = "clrbus-user";                // who published, as the door authenticated
-inline constexpr std::string_view kName = "clrbus-name";                // file name or request path, where harmless
-inline constexpr std::string_view kTrace = "traceparent";               // W3C trace context
+inline constexpr std::string_view kOriginal = "clrbus-original";  // reference of the original: sha256:HEX[:spooled]
+inline constexpr std::string_view kSource = "clrbus-source";      // door that accepted: route/door
+inline constexpr std::string_view kSourceNumber =
+    "clrbus-source-number";  // decimal, given at the door per route, kept through split, retry, replay
+inline constexpr std::string_view kAcceptedAt = "clrbus-accepted-at";  // RFC 3339, UTC
+inline constexpr std::string_view kUser = "clrbus-user";               // who published, as the door authenticated
+inline constexpr std::string_view kName = "clrbus-name";               // file name or request path, where harmless
+inline constexpr std::string_view kTrace = "traceparent";              // W3C trace context
 inline constexpr std::string_view kRoute = "clrbus-route";
 inline constexpr std::string_view kGeneration = "clrbus-generation";
-inline constexpr std::string_view kPosition = "clrbus-position";        // record number within the original
-inline constexpr std::string_view kApply = "clrbus-apply";              // routing/apply_header.hpp, on messages in 'records'
-inline constexpr std::string_view kParent = "clrbus-parent";            // message id that this one was made from
+inline constexpr std::string_view kPosition = "clrbus-position";  // record number within the original
+inline constexpr std::string_view kApply = "clrbus-apply";        // routing/apply_header.hpp, on messages in 'records'
+inline constexpr std::string_view kParent = "clrbus-parent";      // message id that this one was made from
 // On dead letters:
 inline constexpr std::string_view kDeadStep = "clrbus-dead-step";
 inline constexpr std::string_view kDeadCode = "clrbus-dead-code";

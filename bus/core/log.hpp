@@ -11,8 +11,8 @@ namespace clrbus::log {
 enum class Level : std::uint8_t { kDebug, kInfo, kWarn, kError };
 
 struct Options {
-    std::string file;               // JSON lines; "" = none
-    bool terminal = true;           // text on standard error
+    std::string file;      // JSON lines; "" = none
+    bool terminal = true;  // text on standard error
     Level level = Level::kInfo;
 };
 // Once in main, before the first thread; the returned guard flushes and closes at the end of main.
@@ -26,10 +26,18 @@ public:
 
 bool enabled(Level level);
 void write(Level level, std::string_view area, std::string_view text);
-inline void debug(std::string_view area, std::string_view text) { if (enabled(Level::kDebug)) write(Level::kDebug, area, text); }
-inline void info(std::string_view area, std::string_view text) { write(Level::kInfo, area, text); }
-inline void warn(std::string_view area, std::string_view text) { write(Level::kWarn, area, text); }
-inline void error(std::string_view area, std::string_view text) { write(Level::kError, area, text); }
+inline void debug(std::string_view area, std::string_view text) {
+    if (enabled(Level::kDebug)) write(Level::kDebug, area, text);
+}
+inline void info(std::string_view area, std::string_view text) {
+    write(Level::kInfo, area, text);
+}
+inline void warn(std::string_view area, std::string_view text) {
+    write(Level::kWarn, area, text);
+}
+inline void error(std::string_view area, std::string_view text) {
+    write(Level::kError, area, text);
+}
 
 // Route and message id of what this thread works on, written into each of its lines while it lives.
 class Scope {
@@ -38,6 +46,7 @@ public:
     ~Scope();
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
+
 private:
     std::string route_, message_;  // what was there before
 };

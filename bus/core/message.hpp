@@ -1,5 +1,6 @@
-// A shared, immutable, encoded bare AMQP 1.0 message (properties, application-properties, body, footer: sections 0x73..0x78) plus
-// the offsets that our own section walker found. Cheap to copy, any thread. Nobody re-encodes a message in order to move it.
+// A shared, immutable, encoded bare AMQP 1.0 message (properties, application-properties, body, footer: sections 0x73..0x78)
+// plus the offsets that our own section walker found. Cheap to copy, any thread. Nobody re-encodes a message in order to move
+// it.
 #pragma once
 
 #include <cstdint>
@@ -16,14 +17,15 @@ class Message {
 public:
     Message() = default;  // empty: no bytes; body() is ""
 
-    // Walks the sections of an encoded message. Header (0x70) and delivery/message annotations (0x71, 0x72) in front are cut off:
-    // what remains is the bare message, byte for byte. Throws Error(kPoison, "AMQP-1xx") with the offset when the bytes are not
-    // a message: unknown section, wrong order, truncated, no body, deeper than 64 levels.
+    // Walks the sections of an encoded message. Header (0x70) and delivery/message annotations (0x71, 0x72) in front are cut
+    // off: what remains is the bare message, byte for byte. Throws Error(kPoison, "AMQP-1xx") with the offset when the bytes
+    // are not a message: unknown section, wrong order, truncated, no body, deeper than 64 levels.
     static Message from_encoded(std::string bytes);
 
     std::string_view bytes() const { return bytes_ ? std::string_view(*bytes_).substr(start_) : std::string_view{}; }
 
-    // The properties of section 3.2.4; empty when absent. message-id as text: a ulong in decimal, a uuid as text, binary in hex.
+    // The properties of section 3.2.4; empty when absent. message-id as text: a ulong in decimal, a uuid as text, binary in
+    // hex.
     std::string message_id() const;
     std::string to() const;
     std::string subject() const;
@@ -37,8 +39,8 @@ public:
     std::optional<std::string> application_property(std::string_view name) const;
     std::vector<std::pair<std::string, std::string>> application_properties() const;
 
-    // The payload. One data section or an amqp-value of string or binary: a view into bytes(). Several data sections: joined, by
-    // body_copy(). Anything else (map, list, sequences): body_kind() says so and body() is empty.
+    // The payload. One data section or an amqp-value of string or binary: a view into bytes(). Several data sections: joined,
+    // by body_copy(). Anything else (map, list, sequences): body_kind() says so and body() is empty.
     enum class BodyKind : std::uint8_t { kNone, kData, kSeveralData, kString, kBinary, kStructured };
     BodyKind body_kind() const { return offsets_.body_kind; }
     std::string_view body() const;
