@@ -1,5 +1,5 @@
-// A piece of configuration: an element of a validated XML file with its attributes, children and the place it came from. A value
-// type: cheap to copy, read-only, any thread. Made by config/loader.hpp.
+// A piece of configuration: an element of a validated XML file with its attributes, children and the place it came from. A
+// value type: cheap to copy, read-only, any thread. Made by config/loader.hpp.
 #pragma once
 
 #include <chrono>
@@ -18,9 +18,9 @@ class Config {
 public:
     Config();
 
-    std::string_view name() const;           // local name of the element
+    std::string_view name() const;  // local name of the element
     std::string_view namespace_uri() const;
-    const Where& where() const;              // file, line, column, path
+    const Where& where() const;                                    // file, line, column, path
     const std::map<std::string, std::string>& namespaces() const;  // prefixes in scope, for XPath expressions
 
     bool has(std::string_view attribute) const;
@@ -36,10 +36,11 @@ public:
     Config child(std::string_view name) const;  // empty Config when absent
     explicit operator bool() const { return static_cast<bool>(node_); }
 
-    [[noreturn]] void fail(std::string_view code, std::string why) const;               // Error(kConfig) at this element
+    [[noreturn]] void fail(std::string_view code, std::string why) const;  // Error(kConfig) at this element
     [[noreturn]] void fail(std::string_view code, std::string_view attribute, std::string why) const;
 
-    struct Element;
+    struct Element;  // config/element.hpp
+    const Element& element() const { return *node_; }
     explicit Config(std::shared_ptr<const Element> node) : node_(std::move(node)) {}
 
 private:

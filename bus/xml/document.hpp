@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -21,6 +22,11 @@ public:
     std::string text() const;                // string value: all text below
     std::string attribute(std::string_view local_name) const;  // "" when absent; attributes in no namespace
     bool has_attribute(std::string_view local_name) const;
+    struct Attribute {
+        std::string name, namespace_uri, value;
+    };
+    std::vector<Attribute> attributes() const;
+    std::map<std::string, std::string> namespaces() const;  // prefixes in scope at this element, "" for the default one
     std::uint64_t line() const;  // in the source, 0 when unknown
     std::string path() const;    // /enrollments/enrollment[104]/term: local names, positions where siblings share the name
 
