@@ -33,8 +33,7 @@ public:
 
     // Streams a batch: each element whose path of local names is record_path ("AcademicRecordBatch/BatchContent/*", a last '*' =
     // every child) becomes a Document of its own (validated when schemas know its namespace). Memory holds one record. read fills
-    // the buffer and returns the bytes, 0 at the end. record gets the number from 1 and the byte length so far; what it throws
-    // passes through. A broken record is given to broken and the next one follows; a broken stream throws.
+    // the buffer and returns the bytes, 0 at the end. record gets the number from 1; what it throws passes through. A broken record is given to broken and the next one follows; a broken stream throws.
     using Read = std::function<std::size_t(char*, std::size_t)>;
     using Record = std::function<void(std::uint64_t number, Document)>;
     using Broken = std::function<void(std::uint64_t number, const Error&)>;
