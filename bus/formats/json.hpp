@@ -16,13 +16,14 @@ struct JsonLimits {
     std::size_t depth = 128;
     std::size_t string = 16u << 20;
     std::size_t key = 1024;
-    std::size_t number = 1024;       // digits and all
-    std::size_t members = 100'000;   // of one object
-    std::size_t names = 10'000;      // different member names in one document
-    std::size_t nodes = 4'000'000;   // of the tree
+    std::size_t number = 1024;      // digits and all
+    std::size_t members = 100'000;  // of one object
+    std::size_t names = 10'000;     // different member names in one document
+    std::size_t nodes = 4'000'000;  // of the tree
 };
 
-// Reads one document after the other from chunks of any size. Throws Error(kPoison, "JSON-0xx") with offset, line, column and path
+// Reads one document after the other from chunks of any size. Throws Error(kPoison, "JSON-0xx") with offset, line, column and
+// path
 // (/body/results[3]/score), never with a value; after an error clear() makes the reader usable again.
 class JsonReader {
 public:

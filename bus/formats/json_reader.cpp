@@ -63,8 +63,7 @@ public:
                 begin_element();
                 builder_->attribute("type", "array");
             }
-            frames_.push_back(Frame{.array = true, .flat = flat, 
-                                    .name = flat ? frames_.back().name : kJsonNoKey});
+            frames_.push_back(Frame{.array = true, .flat = flat, .name = flat ? frames_.back().name : kJsonNoKey});
         });
     }
     bool on_array_end(std::size_t, bj::error_code& ec) {
@@ -153,10 +152,10 @@ public:
 private:
     struct Frame {
         bool array = false;
-        bool flat = false;                // elements stand under the member's own name
-        std::size_t name = kJsonNoKey;    // of a flat array's elements; of an object's open member
-        std::size_t elements = 0;         // of an array, finished
-        std::size_t members_from = 0;     // of an object: its members so far are members_[members_from…]
+        bool flat = false;              // elements stand under the member's own name
+        std::size_t name = kJsonNoKey;  // of a flat array's elements; of an object's open member
+        std::size_t elements = 0;       // of an array, finished
+        std::size_t members_from = 0;   // of an object: its members so far are members_[members_from…]
         std::unique_ptr<std::unordered_set<std::size_t>> seen = nullptr;  // above 32 members
     };
 
@@ -197,7 +196,8 @@ private:
         return held_;
     }
     bool number(bj::string_view s, bj::error_code& ec) {
-        return guarded(ec, [&] { scalar(whole(s, parts_.size() + s.size(), limits_.number, "a number is too long"), "number"); });
+        return guarded(ec,
+                       [&] { scalar(whole(s, parts_.size() + s.size(), limits_.number, "a number is too long"), "number"); });
     }
 
     void key(std::string_view text) {
@@ -315,69 +315,56 @@ struct JsonReader::Impl {
         Where where;
         where.file = file;
         where.path = parser.handler().path();
-        where.line = line;
-        where.column = column;
+        where.line = place.line;
+        where.column = place.column;
         where.offset = static_cast<std::int64_t>(at_offset);
         Error error(Fault::kPoison, refusal.code, "reading JSON", std::move(where), refusal.why);
         if (!refusal.expected.empty()) error.expected(refusal.expected);
         throw error;
     }
 
-    // Moves line and column over bytes that were read; columns count characters.
-    void pass(std::string_view bytes) {
-        offset += bytes.size();
-        const std::size_t last = bytes.rfind('\n');
-        if (last != std::string_view::npos) {
-            line += static_cast<std::uint64_t>(std::count(bytes.begin(), bytes.end(), '\n'));
-            column = 1;
-            bytes.remove_prefix(last + 1);
-        }
-        column += static_cast<std::uint64_t>(
-            std::count_if(bytes.begin(), bytes.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
-    }
-
     void fail(const bj::error_code& ec, std::string_view chunk, std::size_t used) {
         const bool bad_byte = used < chunk.size() && (chunk[used] & 0x80) != 0;
-        pass(chunk.substr(0, used));
+        place.pass(chunk.substr(0, used));
         if (const std::exception_ptr failure = parser.handler().failure()) {
             try {
                 std::rethrow_exception(failure);
             } catch (const JsonRefusal& refusal) {
-                refuse(refusal, offset);
+                refuse(refusal, place.offset);
             } catch (const Error& error) {  // from the tree: a limit
-                refuse({"JSON-009", error.why(), error.expected()}, offset);
+                refuse({"JSON-009", error.why(), error.expected()}, place.offset);
             }
         }
         JsonRefusal refusal = json_refusal(ec);
         if (refusal.code == "JSON-004") refusal.expected = "at most " + std::to_string(limits.depth) + " levels";
         if (refusal.code == "JSON-001" && bad_byte) refusal = {"JSON-005", "the text is not UTF-8", "UTF-8 without errors"};
-        refuse(refusal, offset);
+        refuse(refusal, place.offset);
     }
 
     void feed(std::string_view chunk, bool more) {
         if (chunk.size() > limits.bytes - std::min<std::size_t>(limits.bytes, taken)) {
-            refuse({"JSON-009", "the document is too large", "at most " + std::to_string(limits.bytes) + " bytes"}, offset);
+            refuse({"JSON-009", "the document is too large", "at most " + std::to_string(limits.bytes) + " bytes"},
+                   place.offset);
         }
         taken += chunk.size();
         std::size_t used = 0;
         if (!parser.done()) {
             bj::error_code ec;
-            parser.handler().chunk(chunk, line);
+            parser.handler().chunk(chunk, place.line);
             used = parser.write_some(more, chunk.data(), chunk.size(), ec);
             if (ec) fail(ec, chunk, used);
         }
         while (used < chunk.size() && std::string_view(" \t\r\n").find(chunk[used]) != std::string_view::npos) ++used;
-        pass(chunk.substr(0, used));
-        if (used < chunk.size()) refuse({"JSON-003", "something follows the end of the document", "the end of the input"}, offset);
+        place.pass(chunk.substr(0, used));
+        if (used < chunk.size())
+            refuse({"JSON-003", "something follows the end of the document", "the end of the input"}, place.offset);
     }
 
     void reset() {
         parser.reset();
         parser.handler().clear();
         taken = 0;
-        offset = 0;
-        line = 1;
-        column = 1;
+        place = TextPlace{};
         head.clear();
         begun = false;
     }
@@ -388,7 +375,7 @@ struct JsonReader::Impl {
     std::string head;  // the first bytes, until it is clear whether a byte order mark stands there
     bool begun = false;
     std::size_t taken = 0;
-    std::uint64_t offset = 0, line = 1, column = 1;
+    TextPlace place;
 };
 
 JsonReader::JsonReader(const JsonLimits& limits) : impl_(std::make_unique<Impl>(limits)) {}
@@ -396,12 +383,12 @@ JsonReader::~JsonReader() = default;
 JsonReader::JsonReader(JsonReader&&) noexcept = default;
 JsonReader& JsonReader::operator=(JsonReader&&) noexcept = default;
 
-void JsonReader::file(std::string_view name) { impl_->file = name; }
+void JsonReader::file(std::string_view name) {
+    impl_->file = name;
+}
 
 void JsonReader::start_at(std::uint64_t offset, std::uint64_t line, std::uint64_t column) {
-    impl_->offset = offset;
-    impl_->line = line;
-    impl_->column = column;
+    impl_->place = TextPlace{.offset = offset, .line = line, .column = column};
 }
 
 void JsonReader::write(std::string_view chunk) {
@@ -410,17 +397,20 @@ void JsonReader::write(std::string_view chunk) {
     if (my.begun) return my.feed(chunk, true);
     // RFC 8259 section 8.1: a parser may ignore a UTF-8 byte order mark.
     constexpr std::string_view kMark = "\xEF\xBB\xBF";
-    my.head.append(chunk);
-    if (my.head.size() < kMark.size() && kMark.starts_with(my.head)) return;
+    std::string first;
+    if (!my.head.empty() || chunk.size() < kMark.size()) {
+        my.head.append(chunk);
+        if (my.head.size() < kMark.size() && kMark.starts_with(my.head)) return;
+        first = std::exchange(my.head, {});
+        chunk = first;
+    }
     my.begun = true;
-    const std::string first = std::move(my.head);
-    my.head.clear();
-    std::string_view rest = first;
+    std::string_view rest = chunk;
     if (rest.starts_with(kMark)) {
         rest.remove_prefix(kMark.size());
-        my.offset += kMark.size();
+        my.place.offset += kMark.size();
     } else if (rest.starts_with("\xFF\xFE") || rest.starts_with("\xFE\xFF")) {
-        my.refuse({"JSON-005", "the text is not UTF-8 (UTF-16 mark)", "UTF-8"}, my.offset);
+        my.refuse({"JSON-005", "the text is not UTF-8 (UTF-16 mark)", "UTF-8"}, my.place.offset);
     }
     my.feed(rest, true);
 }
@@ -428,14 +418,16 @@ void JsonReader::write(std::string_view chunk) {
 Document JsonReader::finish() {
     Impl& my = *impl_;
     if (!my.begun && !my.head.empty()) my.feed(std::exchange(my.head, {}), true);
-    if (my.taken == 0) my.refuse({"JSON-010", "the document is empty", "a JSON value"}, my.offset);
+    if (my.taken == 0) my.refuse({"JSON-010", "the document is empty", "a JSON value"}, my.place.offset);
     my.feed({}, false);
     Document document = my.parser.handler().finish();
     my.reset();
     return document;
 }
 
-void JsonReader::clear() { impl_->reset(); }
+void JsonReader::clear() {
+    impl_->reset();
+}
 
 Document parse_json(std::string_view bytes, std::string_view file, const JsonLimits& limits) {
     JsonReader reader(limits);

@@ -20,11 +20,21 @@ void json_quote(std::string& out, std::string_view text) {
         out.append(text, plain, i - plain);
         plain = i + 1;
         switch (byte) {
-            case '"': out += "\\\""; break;
-            case '\\': out += "\\\\"; break;
-            case '\n': out += "\\n"; break;
-            case '\r': out += "\\r"; break;
-            case '\t': out += "\\t"; break;
+            case '"':
+                out += "\\\"";
+                break;
+            case '\\':
+                out += "\\\\";
+                break;
+            case '\n':
+                out += "\\n";
+                break;
+            case '\r':
+                out += "\\r";
+                break;
+            case '\t':
+                out += "\\t";
+                break;
             default:
                 out += "\\u00";
                 out.push_back(kHex[byte >> 4]);
@@ -60,8 +70,12 @@ bool json_is_number(std::string_view s) {
 }
 
 [[noreturn]] void json_unwritable(Node node, std::string why, std::string expected) {
-    throw Error(Fault::kPoison, "JSON-020", "writing JSON", Where{.path = node.path(), .line = node.line()}, std::move(why))
-        .expected(std::move(expected));
+    Where where;
+    where.path = node.path();
+    where.line = node.line();
+    Error error(Fault::kPoison, "JSON-020", "writing JSON", std::move(where), std::move(why));
+    error.expected(std::move(expected));
+    throw error;
 }
 
 void json_value(std::string& out, Node node, int depth);

@@ -1,5 +1,6 @@
 #include "formats/text.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace clrbus {
@@ -14,7 +15,9 @@ bool text_plain_word(const char* p) {
     return ((word | below_blank) & (kOnes * 0x80)) == 0;
 }
 
-bool text_continues(unsigned char byte) { return (byte & 0xC0) == 0x80; }
+bool text_continues(unsigned char byte) {
+    return (byte & 0xC0) == 0x80;
+}
 
 }  // namespace
 
@@ -55,6 +58,17 @@ TextCheck check_text(std::string_view bytes) {
         }
     }
     return {};
+}
+
+void TextPlace::pass(std::string_view bytes) {
+    offset += bytes.size();
+    if (const std::size_t last = bytes.rfind('\n'); last != std::string_view::npos) {
+        line += static_cast<std::uint64_t>(std::count(bytes.begin(), bytes.end(), '\n'));
+        column = 1;
+        bytes.remove_prefix(last + 1);
+    }
+    column += static_cast<std::uint64_t>(
+        std::count_if(bytes.begin(), bytes.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
 void append_utf8(std::string& out, std::uint32_t code_point) {

@@ -22,6 +22,12 @@ struct TextCheck {
 
 TextCheck check_text(std::string_view bytes);
 
+// A place in a stream of bytes: moves over what was read. Columns count characters.
+struct TextPlace {
+    std::uint64_t offset = 0, line = 1, column = 1;
+    void pass(std::string_view bytes);
+};
+
 // Appends a code point as UTF-8; the caller has checked that it is one.
 void append_utf8(std::string& out, std::uint32_t code_point);
 
