@@ -20,10 +20,9 @@ std::optional<CsvPlace> csv_place(std::string_view text) {
     CsvPlace place;
     const char* p = text.data();
     const char* const end = p + text.size();
-    auto [after, failed] = std::from_chars(p, end, place.number);
-    if (failed != std::errc{} || after == end || *after != '@') return std::nullopt;
-    std::tie(after, failed) = std::pair(after + 1, std::errc{});
-    const auto line = std::from_chars(after, end, place.line);
+    const auto number = std::from_chars(p, end, place.number);
+    if (number.ec != std::errc{} || number.ptr == end || *number.ptr != '@') return std::nullopt;
+    const auto line = std::from_chars(number.ptr + 1, end, place.line);
     if (line.ec != std::errc{}) return std::nullopt;
     if (line.ptr != end) {
         if (*line.ptr != '!') return std::nullopt;
@@ -37,59 +36,80 @@ public:
     CsvSplitter(const CsvOptions& options, RecordHandlers handlers)
         : options_(options),
           handlers_(std::move(handlers)),
-          columns_(options),
+          columns_(std::make_unique<CsvColumns>(options)),
           lexer_(options, [this](const CsvRow& row, const CsvProblem* problem) { take(row, problem); }) {}
 
-    void write(std::string_view chunk) override { lexer_.write(chunk); }
+    void write(std::string_view chunk) override {
+        go_on();
+        lexer_.write(chunk);
+    }
 
     void finish() override {
+        go_on();
         lexer_.finish();
-        if (columns_.known()) return;
+        if (columns_->known()) return;
         Where where;
         where.file = options_.file;
         throw Error(Fault::kPoison, "CSV-012", "reading CSV", std::move(where), "the file is empty").expected("a header row");
     }
 
     StreamPosition next() const override { return next_; }
-    bool needs_head() const override { return options_.header && !columns_.known(); }
+    bool needs_head() const override { return resuming_ && !head_seen_; }
 
     void resume(const StreamPosition& position) override {
-        if (position.record <= 1) {
-            throw Error(Fault::kPoison, "CSV-018", "reading CSV", "nothing was read yet: start at the beginning");
-        }
-        number_ = position.record;
+        if (position.record <= 1) return;
+        resuming_ = true;
         next_ = position;
-        lexer_.resume(position.offset, position.line);
     }
 
 private:
+    // After the head: the next bytes are those at the position.
+    void go_on() {
+        if (!resuming_ || !head_seen_) return;
+        resuming_ = false;
+        number_ = next_.record;
+        lexer_.resume(next_.offset, next_.line);
+    }
+
     void take(const CsvRow& row, const CsvProblem* problem) {
-        if (!columns_.known()) {
-            if (problem == nullptr && row.raw.empty() && row.fields->size() == 1) return;  // empty lines above the header
-            take_header(row, problem);
-            next_ = {1, row.next_offset, row.next_line};
-            return;
+        if (resuming_ && head_seen_) return;  // rows of the head's chunk, delivered long ago
+        if (!head_seen_) {
+            if (problem == nullptr && row.raw.empty() && row.fields->size() == 1 && options_.header)
+                return;  // above the header
+            head_seen_ = true;
+            if (take_header(row, problem)) {
+                if (!resuming_) next_ = {1, row.next_offset, row.next_line};
+                return;
+            }
+            if (resuming_) return;
         }
-        if (problem == nullptr && columns_.blank(row)) return;
+        if (problem == nullptr && columns_->blank(row)) return;
         if (reduced_) return take_reduced(row, problem);
         CsvProblem what;
-        const bool fits = columns_.fits(row, problem, what);
+        const bool fits = columns_->fits(row, problem, what);
         const std::uint64_t number = number_++;
         next_ = {number_, row.next_offset, row.next_line};
         if (fits) {
-            handlers_.on_record(number, row.offset, row.raw, columns_.document(row));
+            handlers_.on_record(number, row.offset, row.raw, columns_->document(row));
         } else {
-            handlers_.on_broken(number, row.offset, row.raw, columns_.error(what, number, row));
+            handlers_.on_broken(number, row.offset, row.raw, columns_->error(what, number, row));
         }
     }
 
-    void take_header(const CsvRow& row, const CsvProblem* problem) {
+    // True when the file's first row is a header.
+    bool take_header(const CsvRow& row, const CsvProblem* problem) {
         if (problem == nullptr && row.fields->front() == kCsvPlaceColumn) {
+            // The door has seen that the columns are right, and some of them are gone.
             reduced_ = true;
-            columns_.take_header(without_place(row), nullptr);
-        } else {
-            columns_.take_header(row, problem);
+            CsvOptions options = options_;
+            options.header = true;
+            options.columns.clear();
+            columns_ = std::make_unique<CsvColumns>(options);
+            columns_->take_header(without_place(row), nullptr);
+            return true;
         }
+        if (options_.header) columns_->take_header(row, problem);
+        return options_.header;
     }
 
     CsvRow without_place(const CsvRow& row) {
@@ -102,7 +122,7 @@ private:
     // A row of a file that a door reduced: our own writing, so anything odd in it means that the file was changed since.
     void take_reduced(const CsvRow& row, const CsvProblem* problem) {
         const auto place = problem != nullptr ? std::nullopt : csv_place(row.fields->front());
-        if (!place || place->number < number_ || row.fields->size() != columns_.size() + 1) {
+        if (!place || place->number < number_ || row.fields->size() != columns_->size() + 1) {
             Where where;
             where.file = options_.file;
             where.offset = static_cast<std::int64_t>(row.offset);
@@ -115,7 +135,7 @@ private:
         CsvRow rest = without_place(row);
         rest.line = place->line;
         if (place->refused.empty()) {
-            handlers_.on_record(place->number, row.offset, row.raw, columns_.document(rest));
+            handlers_.on_record(place->number, row.offset, row.raw, columns_->document(rest));
             return;
         }
         const std::size_t first = place->refused.find(';');
@@ -126,13 +146,13 @@ private:
             what.why = "refused at the door: " + std::string(place->refused.substr(first + 1, second - first - 1));
             what.expected = place->refused.substr(second + 1);
         }
-        handlers_.on_broken(place->number, row.offset, {}, columns_.error(what, place->number, rest));
+        handlers_.on_broken(place->number, row.offset, {}, columns_->error(what, place->number, rest));
     }
 
     CsvOptions options_;
     RecordHandlers handlers_;
-    CsvColumns columns_;
-    bool reduced_ = false;
+    std::unique_ptr<CsvColumns> columns_;
+    bool reduced_ = false, head_seen_ = false, resuming_ = false;
     std::uint64_t number_ = 1;
     StreamPosition next_;
     std::vector<std::string_view> rest_;

@@ -132,6 +132,7 @@ void CsvLexer::resume(std::uint64_t offset, std::uint64_t line) {
     head_.clear();
     first_line_.clear();
     half_.clear();
+    clear_row();
     begun_ = true;
     state_ = State::kRowStart;
     offset_at_ = offset;
@@ -139,19 +140,25 @@ void CsvLexer::resume(std::uint64_t offset, std::uint64_t line) {
 }
 
 void CsvLexer::text(std::string_view bytes) {
+    std::string decoded;
+    bool whole = true;
     if (unit_ == Unit::kUtf16Little || unit_ == Unit::kUtf16Big) {
-        const std::string decoded = decode_utf16(bytes);
-        if (delimiter_known_) return scan(decoded);
-        return choose_delimiter(decoded, false);
+        whole = decode_utf16(bytes, decoded);
+        bytes = decoded;
     }
-    if (delimiter_known_) return scan(bytes);
-    choose_delimiter(bytes, false);
+    if (delimiter_known_) {
+        scan(bytes);
+    } else {
+        choose_delimiter(bytes, !whole);
+    }
+    // The rows before the broken place were delivered.
+    if (!whole) broken_stream("CSV-014", "half of a UTF-16 surrogate pair stands alone", "UTF-16 without errors");
 }
 
-std::string CsvLexer::decode_utf16(std::string_view bytes) {
+// False at a half pair: out holds the text before it.
+bool CsvLexer::decode_utf16(std::string_view bytes, std::string& out) {
     std::string source = std::exchange(half_, {});
     source.append(bytes);
-    std::string out;
     out.reserve(source.size());
     const bool little = unit_ == Unit::kUtf16Little;
     const auto unit = [&](std::size_t i) {
@@ -167,17 +174,15 @@ std::string CsvLexer::decode_utf16(std::string_view bytes) {
             i += 2;
             continue;
         }
-        if (first >= 0xDC00) broken_stream("CSV-014", "half of a UTF-16 surrogate pair stands alone", "UTF-16 without errors");
+        if (first >= 0xDC00) return false;
         if (i + 4 > source.size()) break;
         const std::uint32_t second = unit(i + 2);
-        if (second < 0xDC00 || second > 0xDFFF) {
-            broken_stream("CSV-014", "half of a UTF-16 surrogate pair stands alone", "UTF-16 without errors");
-        }
+        if (second < 0xDC00 || second > 0xDFFF) return false;
         append_utf8(out, 0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00));
         i += 4;
     }
     half_ = source.substr(i);
-    return out;
+    return true;
 }
 
 void CsvLexer::choose_delimiter(std::string_view bytes, bool last) {
@@ -368,8 +373,12 @@ void CsvLexer::deliver() {
         }
     }
     row_.fields = &fields_;
-    const bool bad = std::exchange(bad_, false);
-    on_row_(row_, bad ? &problem_ : nullptr);
+    on_row_(row_, bad_ ? &problem_ : nullptr);
+    clear_row();
+}
+
+void CsvLexer::clear_row() {
+    bad_ = false;
     data_.clear();
     ends_.clear();
     recoded_.clear();

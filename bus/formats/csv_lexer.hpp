@@ -59,11 +59,12 @@ private:
     void end_field();
     void end_row(const char* terminator, const char* next);
     void deliver();
+    void clear_row();
     void add(const char* from, const char* to);
     void mark(const char* code, std::string why, std::string expected);
     void judge_row();
     void recode_row();
-    std::string decode_utf16(std::string_view bytes);
+    bool decode_utf16(std::string_view bytes, std::string& out);
     std::uint64_t source_size(const char* from, const char* to) const;
     [[noreturn]] void broken_stream(const char* code, std::string why, std::string expected) const;
 

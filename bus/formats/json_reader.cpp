@@ -92,14 +92,7 @@ public:
         return guarded(ec, [&] { collect(s, n, limits_.string, "JSON-009", "a string is too long"); });
     }
     bool on_string(bj::string_view s, std::size_t n, bj::error_code& ec) {
-        return guarded(ec, [&] {
-            const std::string_view text = whole(s, n, limits_.string, "a string is too long");
-            if (const TextCheck check = check_text(text); !check) {
-                throw JsonRefusal{"JSON-007", "a string holds a character that XML cannot carry",
-                                  "no control characters but tab and line ends, no U+FFFE or U+FFFF"};
-            }
-            scalar(text, {});
-        });
+        return guarded(ec, [&] { scalar(whole(s, n, limits_.string, "a string is too long"), {}); });
     }
     bool on_number_part(bj::string_view s, bj::error_code& ec) {
         return guarded(ec, [&] { collect(s, parts_.size() + s.size(), limits_.number, "JSON-009", "a number is too long"); });
@@ -206,7 +199,6 @@ private:
         if (const auto found = index_.find(text); found != index_.end()) {
             id = found->second;
         } else {
-            if (text.empty()) throw JsonRefusal{"JSON-007", "a member has an empty name", "a name of at least one character"};
             if (!check_text(text)) {
                 throw JsonRefusal{"JSON-007", "a member name holds a character that XML cannot carry", "printable characters"};
             }
@@ -331,7 +323,12 @@ struct JsonReader::Impl {
                 std::rethrow_exception(failure);
             } catch (const JsonRefusal& refusal) {
                 refuse(refusal, place.offset);
-            } catch (const Error& error) {  // from the tree: a limit
+            } catch (const Error& error) {  // from the tree
+                if (error.code() == "XML-021") {
+                    refuse({"JSON-007", "a string holds a character that XML cannot carry",
+                            "no control characters but tab and line ends, no U+FFFE or U+FFFF"},
+                           place.offset);
+                }
                 refuse({"JSON-009", error.why(), error.expected()}, place.offset);
             }
         }

@@ -49,14 +49,13 @@ void split_file(RecordSplitter& splitter, const std::filesystem::path& file, con
     RecordsInput input(file);
     std::uint64_t offset = 0;
     if (from.record > 1) {
-        // A row must not be delivered while the head is read: the head comes byte by byte.
+        splitter.resume(from);
         while (splitter.needs_head()) {
             const std::string_view chunk = input.read_at(offset);
             if (chunk.empty()) break;
-            for (std::size_t i = 0; i < chunk.size() && splitter.needs_head(); ++i) splitter.write(chunk.substr(i, 1));
             offset += chunk.size();
+            splitter.write(chunk);
         }
-        splitter.resume(from);
         offset = from.offset;
     }
     for (;;) {

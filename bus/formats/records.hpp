@@ -38,9 +38,10 @@ public:
     // After the record that was delivered last; asked in a handler, after the record in hand.
     virtual StreamPosition next() const = 0;
 
-    // To resume: write the input from its start while needs_head() (a CSV header), then resume(), then from position.offset.
-    virtual bool needs_head() const = 0;
+    // To resume: resume() on a new splitter, then write the input from its start while needs_head() (a CSV header; no record is
+    // delivered from it), then from position.offset.
     virtual void resume(const StreamPosition& position) = 0;
+    virtual bool needs_head() const = 0;
 };
 
 // Drives a splitter over a file from a position (StreamPosition{} = the start). Throws what the splitter throws, and
