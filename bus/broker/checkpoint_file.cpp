@@ -83,7 +83,8 @@ CheckpointHead read_checkpoint(storage::Files& files, const std::string& path,
         const auto crc = reader.number<std::uint32_t>();
         const auto type = reader.number<std::uint32_t>();
         const auto number = reader.number<std::uint32_t>();
-        if (length > kMostBlock || number != static_cast<std::uint32_t>(at) || type > 255) fail("QUEUE-011", "the file is damaged");
+        if (length > kMostBlock || number != static_cast<std::uint32_t>(at) || type > 255)
+            fail("QUEUE-011", "the file is damaged");
         payload.resize(length);
         if (file->read(at + kBlockHead, payload.data(), length) != length) fail("QUEUE-011", "the file is cut off");
         if (crc != checkpoint_crc(static_cast<std::uint8_t>(type), number, payload)) fail("QUEUE-011", "the file is damaged");

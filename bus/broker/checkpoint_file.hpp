@@ -1,8 +1,8 @@
-// The file `checkpoint`: what a restart needs of the log before a position. Written in blocks of at most about 1 MB with a checksum
-// each, read the same way; replaced by rename.
+// The file `checkpoint`: what a restart needs of the log before a position. Written in blocks of at most about 1 MB with a
+// checksum each, read the same way; replaced by rename.
 //
-// Ledger, notes and numbers are those at the position. Indexes and duplicate windows are copied later, in pieces, while the queues
-// go on: replaying the log from the position on ends in the same state, whatever of it the copies already show.
+// Ledger, notes and numbers are those at the position. Indexes and duplicate windows are copied later, in pieces, while the
+// queues go on: replaying the log from the position on ends in the same state, whatever of it the copies already show.
 #pragma once
 
 #include <cstdint>
@@ -43,7 +43,8 @@ private:
     std::uint64_t at_ = 0;
 };
 
-// Calls back for each block, the head's first. Throws Error(kConfig): QUEUE-011 damaged (file, offset), QUEUE-012 unknown version.
+// Calls back for each block, the head's first. Throws Error(kConfig): QUEUE-011 damaged (file, offset), QUEUE-012 unknown
+// version.
 CheckpointHead read_checkpoint(storage::Files& files, const std::string& path,
                                const std::function<void(CheckpointBlock, std::string_view)>& each);
 

@@ -1,5 +1,5 @@
-// The ids that a queue took in the last days: a key in it is a duplicate. Kept as a hash of 16 bytes, oldest first, so that memory
-// is bounded. Not locked: the owner's lock guards it.
+// The ids that a queue took in the last days: a key in it is a duplicate. Kept as a hash of 16 bytes, oldest first, so that
+// memory is bounded. Not locked: the owner's lock guards it.
 #pragma once
 
 #include <array>
@@ -42,8 +42,8 @@ private:
 
     const std::size_t most_;
     const std::int64_t age_ms_;
-    std::deque<Entry> entries_;        // by time of arrival
-    std::uint32_t first_ = 1;          // number of entries_.front(); numbers wrap, 0 marks an empty slot
+    std::deque<Entry> entries_;         // by time of arrival
+    std::uint32_t first_ = 1;           // number of entries_.front(); numbers wrap, 0 marks an empty slot
     std::vector<std::uint32_t> slots_;  // open addressing, linear probing
 };
 

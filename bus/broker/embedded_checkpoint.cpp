@@ -49,7 +49,7 @@ class EmbeddedQueues::CheckpointWork : public storage::JournalWork {
 public:
     struct Copy {
         broker::CheckpointHead head;
-        std::vector<std::pair<std::uint32_t, std::string>> queues;
+        std::vector<EmbeddedQueue*> queues;  // never removed
         std::map<std::string, std::string, std::less<>> notes;
         State::Sums sums;
     };
@@ -61,8 +61,8 @@ public:
             copy_.head.journal_id = state_.journal_id;
             copy_.head.position = before;
             copy_.head.next_sequence = state_.next_sequence;
-            for (const auto* queue : state_.by_number) {
-                if (queue != nullptr) copy_.queues.emplace_back(queue->number, queue->name);
+            for (auto* queue : state_.by_number) {
+                if (queue != nullptr) copy_.queues.push_back(queue);
             }
             copy_.notes = state_.notes;
             copy_.sums = state_.sums;
@@ -88,7 +88,8 @@ public:
         std::string body;  // without the key of the duplicate window, which has it already
         bool moved = false;
     };
-    CopyWork(State& state, std::vector<Item> items, HouseSignal& signal) : state_(state), items_(std::move(items)), signal_(signal) {
+    CopyWork(State& state, std::vector<Item> items, HouseSignal& signal)
+        : state_(state), items_(std::move(items)), signal_(signal) {
         for (const auto& item : items_) {
             most_ += storage::record_bytes(item.body.size());
             largest_ = std::max<std::uint64_t>(largest_, item.body.size());
@@ -136,7 +137,8 @@ bool EmbeddedQueues::State::checkpoint_due() const {
     const std::lock_guard lock(checkpoint_mutex);
     const auto written = journal->written_bytes() - checkpoint_written;
     const auto sealed = journal->writing_segment() - checkpointed.segment;
-    return written >= std::max<std::uint64_t>(2ULL * options.segment_bytes, 4 * checkpoint_bytes) || (sealed >= 4 && written > 0);
+    return written >= std::max<std::uint64_t>(2ULL * options.segment_bytes, 4 * checkpoint_bytes) ||
+           (sealed >= 4 && written > 0);
 }
 
 void EmbeddedQueues::State::write_checkpoint() {
@@ -150,10 +152,10 @@ void EmbeddedQueues::State::write_checkpoint() {
     const auto written = journal->written_bytes();
     broker::CheckpointWriter writer(files, options.directory + "/checkpoint");
     writer.block(CheckpointBlock::kHead, broker::encode_checkpoint_head(copy.head));
-    for (const auto& [number, name] : copy.queues) {
+    for (const auto* queue : copy.queues) {
         std::string payload;
-        storage::put_number(payload, number);
-        storage::put_text(payload, name);
+        storage::put_number(payload, queue->number);
+        storage::put_text(payload, queue->name);
         writer.block(CheckpointBlock::kQueue, payload);
     }
     for (auto it = copy.notes.begin(); it != copy.notes.end();) {
@@ -166,30 +168,29 @@ void EmbeddedQueues::State::write_checkpoint() {
     std::vector<LedgerEntry> entries;
     for (const auto& [key, count] : copy.sums) entries.push_back({key.first, key.second, count});
     writer.block(CheckpointBlock::kLedger, broker::encode_ledger(entries));
-    for (const auto& [number, name] : copy.queues) {
-        auto& queue = *by_number[number - 1];  // queues are never removed
+    for (const auto* queue : copy.queues) {
         for (std::uint64_t from = 0; true;) {
             std::string payload;
-            storage::put_number(payload, number);
+            storage::put_number(payload, queue->number);
             {
                 const std::lock_guard lock(mutex);
-                const auto part = queue.index.copy(from, kEntriesPerBlock);
+                const auto part = queue->index.copy(from, kEntriesPerBlock);
                 if (part.empty()) break;
                 from = part.back().sequence + 1;
                 payload.reserve(payload.size() + part.size() * (sizeof(broker::IndexEntry) + 8));
                 for (const auto& entry : part) {
                     payload.append(reinterpret_cast<const char*>(&entry), sizeof entry);
-                    storage::put_number(payload, queue.index.not_before(entry.sequence));
+                    storage::put_number(payload, queue->index.not_before(entry.sequence));
                 }
             }
             writer.block(CheckpointBlock::kIndex, payload);
         }
         for (std::uint64_t after = 0; true;) {
             std::string payload;
-            storage::put_number(payload, number);
+            storage::put_number(payload, queue->number);
             {
                 const std::lock_guard lock(mutex);
-                const auto part = queue.window.copy(after, kEntriesPerBlock);
+                const auto part = queue->window.copy(after, kEntriesPerBlock);
                 if (part.empty()) break;
                 after = part.back().sequence;
                 for (const auto& entry : part) payload.append(reinterpret_cast<const char*>(&entry), sizeof entry);
@@ -248,8 +249,7 @@ void EmbeddedQueues::State::compact() {
             journal->submit(std::make_unique<CopyWork>(*this, std::move(items), signal));
             if (signal.wait() != storage::JournalResult::kDurable) return;
         }
-        journal->free_segment(segment);
-    }
+    }  // the next round frees them
 }
 
 }  // namespace clrbus

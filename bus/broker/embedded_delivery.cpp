@@ -93,7 +93,8 @@ broker::StoredMessage EmbeddedQueues::State::read(EmbeddedQueue& queue, std::uin
         {
             const std::lock_guard lock(mutex);
             const auto* entry = queue.index.find(sequence);
-            if (entry == nullptr) throw Error(Fault::kPoison, "QUEUE-004", "reading from queue '" + queue.name + "'", "no such message");
+            if (entry == nullptr)
+                throw Error(Fault::kPoison, "QUEUE-004", "reading from queue '" + queue.name + "'", "no such message");
             position = entry->position;
         }
         try {

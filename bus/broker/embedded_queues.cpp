@@ -22,21 +22,36 @@ std::string queue_account(const std::string& name) {
 
 std::string_view to_string(Outcome outcome) {
     switch (outcome) {
-        case Outcome::kAccepted: return "accepted";
-        case Outcome::kMade: return "made";
-        case Outcome::kDelivered: return "delivered";
-        case Outcome::kFiltered: return "filtered";
-        case Outcome::kSplit: return "split";
-        case Outcome::kAggregated: return "aggregated";
-        case Outcome::kDuplicate: return "duplicate";
-        case Outcome::kDead: return "dead";
-        case Outcome::kDiscarded: return "discarded";
-        case Outcome::kExpired: return "expired";
-        case Outcome::kTaken: return "taken";
-        case Outcome::kApplied: return "applied";
-        case Outcome::kUnchanged: return "unchanged";
-        case Outcome::kSuperseded: return "superseded";
-        case Outcome::kHeld: return "held";
+        case Outcome::kAccepted:
+            return "accepted";
+        case Outcome::kMade:
+            return "made";
+        case Outcome::kDelivered:
+            return "delivered";
+        case Outcome::kFiltered:
+            return "filtered";
+        case Outcome::kSplit:
+            return "split";
+        case Outcome::kAggregated:
+            return "aggregated";
+        case Outcome::kDuplicate:
+            return "duplicate";
+        case Outcome::kDead:
+            return "dead";
+        case Outcome::kDiscarded:
+            return "discarded";
+        case Outcome::kExpired:
+            return "expired";
+        case Outcome::kTaken:
+            return "taken";
+        case Outcome::kApplied:
+            return "applied";
+        case Outcome::kUnchanged:
+            return "unchanged";
+        case Outcome::kSuperseded:
+            return "superseded";
+        case Outcome::kHeld:
+            return "held";
     }
     return "unknown";
 }
@@ -108,7 +123,8 @@ void EmbeddedQueues::State::check_disk() {
     const bool puts = free < options.disk_reserve, outputs = free < options.disk_reserve / 2;
     const std::lock_guard lock(mutex);
     if (puts != refuse_puts) {
-        log::warn("queues", puts ? "the disk is nearly full: new messages are refused" : "the disk has space again: new messages are taken");
+        log::warn("queues", puts ? "the disk is nearly full: new messages are refused"
+                                 : "the disk has space again: new messages are taken");
     }
     refuse_puts = puts;
     refuse_outputs = outputs;
@@ -154,7 +170,8 @@ struct EmbeddedQueues::Threads {
             if (!first) {
                 state.timer.wait(lock);
             } else if (*first > now) {
-                state.timer.wait_for(lock, std::min<std::chrono::milliseconds>(std::chrono::milliseconds(*first - now), kLongestTimer));
+                state.timer.wait_for(
+                    lock, std::min<std::chrono::milliseconds>(std::chrono::milliseconds(*first - now), kLongestTimer));
             } else {
                 lock.unlock();
                 state.wake_delayed();
@@ -222,8 +239,8 @@ void EmbeddedQueues::commit(Unit unit, Executor& executor, CommitDone done) {
 void EmbeddedQueues::release(const std::string& queue, std::uint64_t sequence, Time not_before, bool failed, Executor& executor,
                              CommitDone done) {
     auto& found = state_->at(queue);
-    state_->journal->submit(std::make_unique<ReleaseWork>(state_, found, sequence, not_before.time_since_epoch().count(), failed,
-                                                          executor, std::move(done)));
+    state_->journal->submit(std::make_unique<ReleaseWork>(state_, found, sequence, not_before.time_since_epoch().count(),
+                                                          failed, executor, std::move(done)));
 }
 
 class EmbeddedQueues::EmbeddedTaker : public Taker {
@@ -262,11 +279,12 @@ public:
     }
 
 private:
-    std::shared_ptr<State> state_;  // shared: it may be stopped by a job that is still in an executor
+    std::shared_ptr<State> state_;        // shared: it may be stopped by a job that is still in an executor
     std::shared_ptr<Delivery> delivery_;  // shared with its job
 };
 
-std::unique_ptr<Taker> EmbeddedQueues::take(const std::string& queue, Executor& executor, std::function<void(TakenMessage)> ready) {
+std::unique_ptr<Taker> EmbeddedQueues::take(const std::string& queue, Executor& executor,
+                                            std::function<void(TakenMessage)> ready) {
     auto delivery = std::make_shared<Delivery>();
     delivery->queue = &state_->at(queue);
     delivery->executor = &executor;
@@ -354,13 +372,29 @@ bool EmbeddedQueues::accepts(const std::string& queue) const {
            found->index.bytes() + found->reserved_bytes < found->limits.max_bytes;
 }
 
-std::string EmbeddedQueues::failure() const { return state_->journal->failure(); }
-std::uint64_t EmbeddedQueues::disk_bytes() const { return state_->journal->disk_bytes(); }
-std::uint64_t EmbeddedQueues::syncs() const { return state_->journal->groups(); }
-std::uint64_t EmbeddedQueues::written_bytes() const { return state_->journal->written_bytes(); }
-void EmbeddedQueues::checkpoint() { state_->write_checkpoint(); }
-void EmbeddedQueues::compact() { state_->compact(); }
-void EmbeddedQueues::check_disk() { state_->check_disk(); }
-void EmbeddedQueues::wake_delayed() { state_->wake_delayed(); }
+std::string EmbeddedQueues::failure() const {
+    return state_->journal->failure();
+}
+std::uint64_t EmbeddedQueues::disk_bytes() const {
+    return state_->journal->disk_bytes();
+}
+std::uint64_t EmbeddedQueues::syncs() const {
+    return state_->journal->groups();
+}
+std::uint64_t EmbeddedQueues::written_bytes() const {
+    return state_->journal->written_bytes();
+}
+void EmbeddedQueues::checkpoint() {
+    state_->write_checkpoint();
+}
+void EmbeddedQueues::compact() {
+    state_->compact();
+}
+void EmbeddedQueues::check_disk() {
+    state_->check_disk();
+}
+void EmbeddedQueues::wake_delayed() {
+    state_->wake_delayed();
+}
 
 }  // namespace clrbus

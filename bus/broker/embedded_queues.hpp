@@ -1,8 +1,9 @@
-// The embedded broker's queues: in this process, on the journal of a state directory. No socket, no second encoding. Any thread.
+// The embedded broker's queues: in this process, on the journal of a state directory. No socket, no second encoding. Any
+// thread.
 //
-// An output of a Unit counts nothing in the ledger by itself, wherever it goes: Unit.ledger does. A duplicate among outputs for in/…
-// is dropped and counted. A Unit whose inputs are all settled already is dropped whole and answered with kDone.
-// put, commit, take and release throw Error(kPoison): QUEUE-001 no such queue, QUEUE-002 message too large for the journal (16 MB;
+// An output of a Unit counts nothing in the ledger by itself, wherever it goes: Unit.ledger does. A duplicate among outputs for
+// in/… is dropped and counted. A Unit whose inputs are all settled already is dropped whole and answered with kDone. put,
+// commit, take and release throw Error(kPoison): QUEUE-001 no such queue, QUEUE-002 message too large for the journal (16 MB;
 // doors spool larger ones), QUEUE-003 note too large.
 #pragma once
 
@@ -18,15 +19,16 @@
 namespace clrbus {
 
 struct EmbeddedOptions {
-    std::string directory;                       // DIR/queues: made when it is not there; one process at a time
-    std::uint32_t segment_bytes = 64U << 20;     // of a journal file
-    std::uint64_t disk_reserve = 1ULL << 30;     // below this much free space new messages are refused; outputs of Units below half
-    std::uint64_t pending_bytes = 64ULL << 20;   // accepted for writing, not yet written: above, put answers kFull
-    std::size_t window_ids = 1'000'000;          // duplicate window of each queue
+    std::string directory;                    // DIR/queues: made when it is not there; one process at a time
+    std::uint32_t segment_bytes = 64U << 20;  // of a journal file
+    std::uint64_t disk_reserve =
+        1ULL << 30;  // below this much free space new messages are refused; outputs of Units below half
+    std::uint64_t pending_bytes = 64ULL << 20;  // accepted for writing, not yet written: above, put answers kFull
+    std::size_t window_ids = 1'000'000;         // duplicate window of each queue
     std::chrono::milliseconds window_age = std::chrono::hours(7 * 24);
-    Clock* clock = nullptr;                      // system_clock() when null
-    storage::Files* files = nullptr;             // real_files() when null
-    std::function<std::uint64_t()> free_bytes;   // of the disk; from files when empty
+    Clock* clock = nullptr;                     // system_clock() when null
+    storage::Files* files = nullptr;            // real_files() when null
+    std::function<std::uint64_t()> free_bytes;  // of the disk; from files when empty
 };
 
 class EmbeddedQueues : public Queues {
@@ -53,9 +55,9 @@ public:
     std::uint64_t disk_bytes() const;  // of the journal's files
     std::uint64_t syncs() const;       // since the start
     std::uint64_t written_bytes() const;
-    void checkpoint();   // now; returns when it is on disk. Blocks
-    void compact();      // frees what can be freed, copies the few live messages of old segments forward. Blocks
-    void check_disk();   // looks at the free space now; done every second by itself
+    void checkpoint();    // now; returns when it is on disk. Blocks
+    void compact();       // frees what can be freed, copies the few live messages of old segments forward. Blocks
+    void check_disk();    // looks at the free space now; done every second by itself
     void wake_delayed();  // looks at the clock now; done when a message is due by itself
 
     // Inside, see embedded_state.hpp and embedded_works.hpp.
@@ -71,7 +73,7 @@ private:
     class EmbeddedTaker;
     struct Threads;
 
-    std::shared_ptr<State> state_;  // shared with jobs that wait in executors
+    std::shared_ptr<State> state_;      // shared with jobs that wait in executors
     std::unique_ptr<Threads> threads_;  // last: uses the state
 };
 

@@ -14,7 +14,9 @@ namespace {
 
 using broker::CheckpointBlock;
 
-std::string recovery_checkpoint_path(const EmbeddedOptions& options) { return options.directory + "/checkpoint"; }
+std::string recovery_checkpoint_path(const EmbeddedOptions& options) {
+    return options.directory + "/checkpoint";
+}
 
 std::uint64_t recovery_new_id() {
     std::random_device random;
@@ -47,53 +49,55 @@ storage::JournalStart EmbeddedQueues::State::load_checkpoint() {
         where.file = recovery_checkpoint_path(options);
         throw Error(Fault::kConfig, "QUEUE-011", "reading the checkpoint", where, "a block is malformed");
     };
-    const auto head = broker::read_checkpoint(files, recovery_checkpoint_path(options), [&](CheckpointBlock type, std::string_view payload) {
-        storage::ByteReader reader(payload);
-        switch (type) {
-            case CheckpointBlock::kQueue: {
-                const auto number = reader.number<std::uint32_t>();
-                const auto name = reader.text();
-                if (!reader.ok() || number == 0 || number > (1U << 20)) malformed();
-                make_queue(number, std::string(name)).defined = true;
-                break;
-            }
-            case CheckpointBlock::kNotes:
-                while (reader.ok() && !reader.at_end()) {
-                    const auto note = broker::decode_note(reader.text());
-                    if (note.value) notes[note.name] = *note.value;
+    const auto head =
+        broker::read_checkpoint(files, recovery_checkpoint_path(options), [&](CheckpointBlock type, std::string_view payload) {
+            storage::ByteReader reader(payload);
+            switch (type) {
+                case CheckpointBlock::kQueue: {
+                    const auto number = reader.number<std::uint32_t>();
+                    const auto name = reader.text();
+                    if (!reader.ok() || number == 0 || number > (1U << 20)) malformed();
+                    make_queue(number, std::string(name)).defined = true;
+                    break;
                 }
-                break;
-            case CheckpointBlock::kLedger:
-                for (const auto& entry : broker::decode_ledger(payload)) add_sum(entry.account, entry.outcome, entry.count);
-                break;
-            case CheckpointBlock::kIndex: {
-                auto& queue = by(reader.number<std::uint32_t>());
-                while (!reader.at_end()) {
-                    broker::IndexEntry entry;
-                    const auto raw = reader.take(sizeof entry);
-                    const auto not_before = reader.number<std::int64_t>();
-                    if (!reader.ok()) malformed();
-                    std::memcpy(&entry, raw.data(), sizeof entry);
-                    if (queue.index.add(entry) && not_before != 0) queue.index.delay(entry.sequence, not_before, entry.attempts);
+                case CheckpointBlock::kNotes:
+                    while (reader.ok() && !reader.at_end()) {
+                        const auto note = broker::decode_note(reader.text());
+                        if (note.value) notes[note.name] = *note.value;
+                    }
+                    break;
+                case CheckpointBlock::kLedger:
+                    for (const auto& entry : broker::decode_ledger(payload)) add_sum(entry.account, entry.outcome, entry.count);
+                    break;
+                case CheckpointBlock::kIndex: {
+                    auto& queue = by(reader.number<std::uint32_t>());
+                    while (!reader.at_end()) {
+                        broker::IndexEntry entry;
+                        const auto raw = reader.take(sizeof entry);
+                        const auto not_before = reader.number<std::int64_t>();
+                        if (!reader.ok()) malformed();
+                        std::memcpy(&entry, raw.data(), sizeof entry);
+                        if (queue.index.add(entry) && not_before != 0)
+                            queue.index.delay(entry.sequence, not_before, entry.attempts);
+                    }
+                    break;
                 }
-                break;
-            }
-            case CheckpointBlock::kWindow: {
-                auto& queue = by(reader.number<std::uint32_t>());
-                while (!reader.at_end()) {
-                    broker::DuplicateWindow::Entry entry;
-                    const auto raw = reader.take(sizeof entry);
-                    if (!reader.ok()) malformed();
-                    std::memcpy(&entry, raw.data(), sizeof entry);
-                    queue.window.add(entry);
+                case CheckpointBlock::kWindow: {
+                    auto& queue = by(reader.number<std::uint32_t>());
+                    while (!reader.at_end()) {
+                        broker::DuplicateWindow::Entry entry;
+                        const auto raw = reader.take(sizeof entry);
+                        if (!reader.ok()) malformed();
+                        std::memcpy(&entry, raw.data(), sizeof entry);
+                        queue.window.add(entry);
+                    }
+                    break;
                 }
-                break;
+                case CheckpointBlock::kHead:
+                case CheckpointBlock::kEnd:
+                    break;
             }
-            case CheckpointBlock::kHead:
-            case CheckpointBlock::kEnd:
-                break;
-        }
-    });
+        });
     journal_id = head.journal_id;
     next_sequence = head.next_sequence;
     checkpointed = head.position;

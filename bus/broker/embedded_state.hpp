@@ -64,7 +64,7 @@ struct EmbeddedQueues::State : std::enable_shared_from_this<State> {
     storage::Files& files;
     std::unique_ptr<storage::FileLock> lock_file;
 
-    mutable std::mutex mutex;  // guards all up to the journal; never held while calling out or reading the disk
+    mutable std::mutex mutex;       // guards all up to the journal; never held while calling out or reading the disk
     std::condition_variable timer;  // the first due time may have changed, or stopping
     std::condition_variable idle;   // a delivery ended
     std::map<std::string, std::unique_ptr<EmbeddedQueue>, std::less<>> queues;
@@ -82,16 +82,16 @@ struct EmbeddedQueues::State : std::enable_shared_from_this<State> {
     std::int64_t timer_at = 0;  // for what the timer waits
 
     std::uint64_t journal_id = 0;
-    storage::Position checkpointed{};  // the log before this is in the checkpoint
+    storage::Position checkpointed{};                            // the log before this is in the checkpoint
     std::uint64_t checkpoint_bytes = 0, checkpoint_written = 0;  // size of the last one; journal bytes at that time
-    mutable std::mutex checkpoint_mutex;                          // one at a time; guards the three above
+    mutable std::mutex checkpoint_mutex;                         // one at a time; guards the three above
 
     std::unique_ptr<storage::Journal> journal;  // last: its thread uses all of the above
 
     std::int64_t now_ms() const { return clock.now().time_since_epoch().count(); }
-    EmbeddedQueue* find(std::string_view queue) const;                 // null when not there
-    EmbeddedQueue& at(std::string_view queue) const;                   // throws QUEUE-001; takes the lock
-    EmbeddedQueue& by(std::uint32_t number) const;  // throws QUEUE-010
+    EmbeddedQueue* find(std::string_view queue) const;                         // null when not there
+    EmbeddedQueue& at(std::string_view queue) const;                           // throws QUEUE-001; takes the lock
+    EmbeddedQueue& by(std::uint32_t number) const;                             // throws QUEUE-010
     EmbeddedQueue& make_queue(std::uint32_t number, const std::string& name);  // with the lock held
     void add_sum(const std::string& account, Outcome outcome, std::int64_t count);
     void add_live(const broker::IndexEntry& entry);
@@ -111,8 +111,8 @@ struct EmbeddedQueues::State : std::enable_shared_from_this<State> {
     // Delivery. With the lock held; posts jobs, which is not calling out.
     void wake_takers(EmbeddedQueue& queue);
     void schedule(const std::shared_ptr<Delivery>& delivery);
-    void wake_delayed();           // takes the lock
-    void timer_may_change();       // with the lock held
+    void wake_delayed();                                                             // takes the lock
+    void timer_may_change();                                                         // with the lock held
     broker::StoredMessage read(EmbeddedQueue& queue, std::uint64_t sequence) const;  // without the lock
 };
 

@@ -164,17 +164,18 @@ void EmbeddedQueues::PutWork::finished(JournalResult result, std::span<const Jou
     }
     std::vector<EmbeddedQueue*> queues;
     for (const auto& put : puts_) queues.push_back(put.queue);
-    executor_.post([state = state_, queues = std::move(queues), done = std::move(done_), results = std::move(results_)]() mutable {
-        for (std::size_t i = 0; i < results.size(); ++i) {
-            if (results[i].state != PutState::kDuplicate || !results[i].id.empty()) continue;
-            try {
-                results[i].id = state->read(*queues[i], results[i].sequence).message.message_id();
-            } catch (const Error&) {
-                // The first one is gone: its id is not known any more.
+    executor_.post(
+        [state = state_, queues = std::move(queues), done = std::move(done_), results = std::move(results_)]() mutable {
+            for (std::size_t i = 0; i < results.size(); ++i) {
+                if (results[i].state != PutState::kDuplicate || !results[i].id.empty()) continue;
+                try {
+                    results[i].id = state->read(*queues[i], results[i].sequence).message.message_id();
+                } catch (const Error&) {
+                    // The first one is gone: its id is not known any more.
+                }
             }
-        }
-        done(std::move(results));
-    });
+            done(std::move(results));
+        });
 }
 
 EmbeddedQueues::CommitWork::CommitWork(std::shared_ptr<State> state, Unit unit, Executor& executor, CommitDone done)

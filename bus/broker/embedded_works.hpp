@@ -24,7 +24,8 @@ class EmbeddedQueues::PutWork : public storage::JournalWork {
 public:
     PutWork(std::shared_ptr<State> state, std::vector<Put> batch, Executor& executor, PutDone done);
     void prepare(std::vector<storage::JournalRecord>& run) override;
-    void finished(storage::JournalResult result, std::span<const storage::JournalRecord> run, storage::Position before) override;
+    void finished(storage::JournalResult result, std::span<const storage::JournalRecord> run,
+                  storage::Position before) override;
     std::uint64_t most_bytes() const override { return most_; }
     std::uint64_t largest_record() const override { return largest_; }
 
@@ -42,7 +43,8 @@ class EmbeddedQueues::CommitWork : public storage::JournalWork {
 public:
     CommitWork(std::shared_ptr<State> state, Unit unit, Executor& executor, CommitDone done);
     void prepare(std::vector<storage::JournalRecord>& run) override;
-    void finished(storage::JournalResult result, std::span<const storage::JournalRecord> run, storage::Position before) override;
+    void finished(storage::JournalResult result, std::span<const storage::JournalRecord> run,
+                  storage::Position before) override;
     std::uint64_t most_bytes() const override { return most_; }
     std::uint64_t largest_record() const override { return largest_; }
 
@@ -61,8 +63,8 @@ private:
 
 class EmbeddedQueues::ReleaseWork : public storage::JournalWork {
 public:
-    ReleaseWork(std::shared_ptr<State> state, EmbeddedQueue& queue, std::uint64_t sequence, std::int64_t not_before, bool failed,
-                Executor& executor, CommitDone done)
+    ReleaseWork(std::shared_ptr<State> state, EmbeddedQueue& queue, std::uint64_t sequence, std::int64_t not_before,
+                bool failed, Executor& executor, CommitDone done)
         : state_(std::move(state)),
           queue_(queue),
           sequence_(sequence),
@@ -71,7 +73,8 @@ public:
           executor_(executor),
           done_(std::move(done)) {}
     void prepare(std::vector<storage::JournalRecord>& run) override;
-    void finished(storage::JournalResult result, std::span<const storage::JournalRecord> run, storage::Position before) override;
+    void finished(storage::JournalResult result, std::span<const storage::JournalRecord> run,
+                  storage::Position before) override;
     std::uint64_t most_bytes() const override { return storage::record_bytes(16); }
     std::uint64_t largest_record() const override { return 16; }
 

@@ -20,7 +20,9 @@ IndexEntry* QueueIndex::live(std::uint64_t sequence) {
     return &*found;
 }
 
-const IndexEntry* QueueIndex::find(std::uint64_t sequence) const { return const_cast<QueueIndex*>(this)->live(sequence); }
+const IndexEntry* QueueIndex::find(std::uint64_t sequence) const {
+    return const_cast<QueueIndex*>(this)->live(sequence);
+}
 
 bool QueueIndex::add(const IndexEntry& entry) {
     if (!entries_.empty() && entry.sequence <= entries_.back().sequence) return false;
@@ -167,7 +169,9 @@ std::int64_t QueueIndex::not_before(std::uint64_t sequence) const {
     return found == delayed_.end() ? 0 : found->second;
 }
 
-std::int64_t QueueIndex::oldest() const { return live_ == 0 ? 0 : entries_.front().accepted; }
+std::int64_t QueueIndex::oldest() const {
+    return live_ == 0 ? 0 : entries_.front().accepted;
+}
 
 std::vector<IndexEntry> QueueIndex::copy(std::uint64_t from, std::size_t most) const {
     std::vector<IndexEntry> found;

@@ -1,5 +1,5 @@
-// What is known in memory of one queue's messages: 32 bytes each, in queue order; the bodies stay in the journal. Not locked: the
-// owner's lock guards it.
+// What is known in memory of one queue's messages: 32 bytes each, in queue order; the bodies stay in the journal. Not locked:
+// the owner's lock guards it.
 #pragma once
 
 #include <cstdint>
@@ -38,8 +38,8 @@ public:
     bool add(const IndexEntry& entry);
     const IndexEntry* find(std::uint64_t sequence) const;
 
-    const IndexEntry* claim();                // the first ready one, now in hand; null when none
-    void give_back(std::uint64_t sequence);   // in hand -> ready, in its old place
+    const IndexEntry* claim();                  // the first ready one, now in hand; null when none
+    void give_back(std::uint64_t sequence);     // in hand -> ready, in its old place
     bool begin_settle(std::uint64_t sequence);  // false: not there, or settling already
     void settle(std::uint64_t sequence);
     // In hand, ready or delayed -> delayed until then.
@@ -68,11 +68,11 @@ private:
     void ready_again(IndexEntry& entry);
     void clean();
 
-    Entries entries_;              // by sequence; gone ones in between until clean()
-    std::size_t cursor_ = 0;       // everything ready before it is in returned_
+    Entries entries_;         // by sequence; gone ones in between until clean()
+    std::size_t cursor_ = 0;  // everything ready before it is in returned_
     std::set<std::uint64_t> returned_;
-    std::map<std::uint64_t, std::int64_t> delayed_;                 // sequence -> not before
-    std::set<std::pair<std::int64_t, std::uint64_t>> due_;          // the same by time
+    std::map<std::uint64_t, std::int64_t> delayed_;         // sequence -> not before
+    std::set<std::pair<std::int64_t, std::uint64_t>> due_;  // the same by time
     std::uint64_t ready_ = 0, in_hand_ = 0, live_ = 0, bytes_ = 0, gone_ = 0;
 };
 

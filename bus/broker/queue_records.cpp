@@ -17,7 +17,9 @@ using storage::put_text;
     throw Error(Fault::kConfig, "QUEUE-010", "reading the journal", std::string("a record of a ") + what + " is malformed");
 }
 
-std::string_view record_key_text(const KeyHash& hash) { return {hash.data(), hash.size()}; }
+std::string_view record_key_text(const KeyHash& hash) {
+    return {hash.data(), hash.size()};
+}
 
 }  // namespace
 

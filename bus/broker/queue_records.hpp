@@ -21,9 +21,9 @@ inline constexpr std::uint8_t kLedgerRecord = 5;
 inline constexpr std::uint8_t kQueueRecord = 6;  // queue: its number; body: its name
 
 // Flags of a message record.
-inline constexpr std::uint8_t kHasKey = 1;           // a hash for the duplicate window
-inline constexpr std::uint8_t kCountsAccepted = 2;   // counts kAccepted in the ledger of its queue's route
-inline constexpr std::uint8_t kCopied = 4;           // moved here from an older segment: nothing but its place is new
+inline constexpr std::uint8_t kHasKey = 1;          // a hash for the duplicate window
+inline constexpr std::uint8_t kCountsAccepted = 2;  // counts kAccepted in the ledger of its queue's route
+inline constexpr std::uint8_t kCopied = 4;          // moved here from an older segment: nothing but its place is new
 
 // In front of the headers and the bare message.
 struct MessageHead {
@@ -32,7 +32,8 @@ struct MessageHead {
     KeyHash id{};  // with key
 };
 std::string encode_message_head(const MessageHead& head, const std::string& headers);
-// Reads the part in front of the headers; body may be cut off behind it. Throws Error(kConfig, "QUEUE-010") when it is malformed.
+// Reads the part in front of the headers; body may be cut off behind it. Throws Error(kConfig, "QUEUE-010") when it is
+// malformed.
 MessageHead decode_message_head(std::string_view body, std::uint8_t flags);
 
 struct StoredMessage {

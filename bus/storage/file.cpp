@@ -61,7 +61,8 @@ public:
             }
             offset += static_cast<std::uint64_t>(written);
             auto left = static_cast<std::size_t>(written);
-            if (left == 0 && std::all_of(vectors.begin(), vectors.begin() + count, [](const iovec& v) { return v.iov_len == 0; })) {
+            if (left == 0 &&
+                std::all_of(vectors.begin(), vectors.begin() + count, [](const iovec& v) { return v.iov_len == 0; })) {
                 part += count;
                 skip = 0;
                 continue;
@@ -91,7 +92,8 @@ public:
     }
 
     void sync() override {
-        // Not repeated after EIO: the kernel may have dropped the pages, so that a second call would report a success that is none.
+        // Not repeated after EIO: the kernel may have dropped the pages, so that a second call would report a success that is
+        // none.
         while (::fdatasync(fd_.get()) != 0) {
             if (errno != EINTR) file_fail("syncing", path_, errno);
         }
@@ -181,7 +183,8 @@ public:
             if (errno != EWOULDBLOCK) file_fail("locking", path, errno);
             Where where;
             where.file = path;
-            throw Error(Fault::kConfig, "DISK-003", "locking", where, "another process holds it: one state directory, one process");
+            throw Error(Fault::kConfig, "DISK-003", "locking", where,
+                        "another process holds it: one state directory, one process");
         }
         return lock;
     }

@@ -1,5 +1,6 @@
-// Files as the storage room needs them: positioned writes, reads and explicit syncs. One implementation is the operating system's;
-// the tests have one that forgets what was not synced (power_cut_files.hpp). Errors are Error(kAway, "DISK-…") with file and offset.
+// Files as the storage room needs them: positioned writes, reads and explicit syncs. One implementation is the operating
+// system's; the tests have one that forgets what was not synced (power_cut_files.hpp). Errors are Error(kAway, "DISK-…") with
+// file and offset.
 #pragma once
 
 #include <cstddef>
@@ -19,8 +20,9 @@ public:
     // Writes the parts one after the other from that offset on: all of them, or it throws.
     virtual void write(std::uint64_t offset, std::span<const std::string_view> parts) = 0;
     void write(std::uint64_t offset, std::string_view bytes) { write(offset, std::span<const std::string_view>(&bytes, 1)); }
-    virtual std::size_t read(std::uint64_t offset, char* into, std::size_t size) const = 0;  // fewer only at the end of the file
-    virtual void sync() = 0;                                                                 // fdatasync
+    virtual std::size_t read(std::uint64_t offset, char* into,
+                             std::size_t size) const = 0;  // fewer only at the end of the file
+    virtual void sync() = 0;                               // fdatasync
     virtual std::uint64_t size() const = 0;
 };
 

@@ -26,7 +26,7 @@ constexpr std::size_t kArenaBlock = 1U << 20;
 // The bytes of one group that go to one segment, from `start` on.
 class GroupPart {
 public:
-    GroupPart(Segment segment, std::uint32_t start) : segment(std::move(segment)), start(start), end(start) {}
+    GroupPart(Segment of, std::uint32_t from) : segment(std::move(of)), start(from), end(from) {}
 
     void copy(std::string_view bytes) {
         if (bytes.empty()) return;
@@ -65,8 +65,8 @@ private:
 }  // namespace
 
 struct Journal::State {
-    State(Files& files, const JournalOptions& options)
-        : options(options), segments(files, options.directory, options.id, options.segment_bytes) {}
+    State(Files& files, const JournalOptions& given)
+        : options(given), segments(files, given.directory, given.id, given.segment_bytes) {}
 
     struct Prepared {
         std::unique_ptr<JournalWork> work;
@@ -120,7 +120,8 @@ struct Journal::State {
         parts.emplace_back(std::move(segment), kSegmentHeaderBytes);
     }
     Position add(const RecordHeader& header, std::string_view head, std::string_view tail) {
-        if (header.body_length > kLargestBody) throw Error(Fault::kPoison, "JOURNAL-010", "writing a record", "it is too large");
+        if (header.body_length > kLargestBody)
+            throw Error(Fault::kPoison, "JOURNAL-010", "writing a record", "it is too large");
         while (record_bytes(header.body_length) > room()) next_segment();
         const Position position{current().segment.generation, current().end};
         place(header, head, tail);
@@ -238,7 +239,9 @@ Journal::Journal(Files& files, const JournalOptions& options) : state_(std::make
     state_->segments.open_existing();
 }
 
-Journal::~Journal() { stop(); }
+Journal::~Journal() {
+    stop();
+}
 
 void Journal::stop() {
     {
@@ -302,7 +305,8 @@ std::string Journal::read(Position position, RecordHeader* header) const {
     const auto decoded = decode_record_header({raw, sizeof raw}, segment.seed, position.offset);
     if (!decoded) fail("the record is damaged");
     std::string body(decoded->body_length, '\0');
-    if (segment.file->read(position.offset + kRecordHeaderBytes, body.data(), body.size()) != body.size()) fail("the file is cut off");
+    if (segment.file->read(position.offset + kRecordHeaderBytes, body.data(), body.size()) != body.size())
+        fail("the file is cut off");
     if (crc32c(0, body) != decoded->body_crc) fail("the body of the record is damaged");
     if (header != nullptr) *header = *decoded;
     return body;
@@ -322,14 +326,30 @@ void Journal::free_segment(std::uint32_t segment) {
     if (segment < state_->writing) state_->segments.free(segment);
 }
 
-std::vector<std::uint32_t> Journal::segments() const { return state_->segments.generations(); }
-std::uint32_t Journal::writing_segment() const { return state_->writing; }
-std::uint64_t Journal::next_run() const { return state_->next_run; }
-std::uint64_t Journal::pending_bytes() const { return state_->pending_bytes; }
-std::uint64_t Journal::written_bytes() const { return state_->written; }
-std::uint64_t Journal::groups() const { return state_->groups; }
-std::uint64_t Journal::disk_bytes() const { return state_->segments.disk_bytes(); }
-std::uint64_t Journal::largest_body() const { return state_->largest_body(); }
+std::vector<std::uint32_t> Journal::segments() const {
+    return state_->segments.generations();
+}
+std::uint32_t Journal::writing_segment() const {
+    return state_->writing;
+}
+std::uint64_t Journal::next_run() const {
+    return state_->next_run;
+}
+std::uint64_t Journal::pending_bytes() const {
+    return state_->pending_bytes;
+}
+std::uint64_t Journal::written_bytes() const {
+    return state_->written;
+}
+std::uint64_t Journal::groups() const {
+    return state_->groups;
+}
+std::uint64_t Journal::disk_bytes() const {
+    return state_->segments.disk_bytes();
+}
+std::uint64_t Journal::largest_body() const {
+    return state_->largest_body();
+}
 std::string Journal::failure() const {
     const std::lock_guard lock(state_->mutex);
     return state_->failure;

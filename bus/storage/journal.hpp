@@ -1,6 +1,6 @@
-// The write-ahead log of the queues: one writer thread, one fdatasync for all that arrived while the last one ran, no timer. What
-// is written is given in runs that count whole or not at all. After a write or sync error it takes nothing more, because what the
-// disk then holds is not known; a restart recovers.
+// The write-ahead log of the queues: one writer thread, one fdatasync for all that arrived while the last one ran, no timer.
+// What is written is given in runs that count whole or not at all. After a write or sync error it takes nothing more, because
+// what the disk then holds is not known; a restart recovers.
 #pragma once
 
 #include <cstdint>
@@ -56,16 +56,16 @@ public:
 
 struct JournalOptions {
     std::string directory;
-    std::uint64_t id = 0;                       // of this journal, random
+    std::uint64_t id = 0;  // of this journal, random
     std::uint32_t segment_bytes = 64U << 20;
-    std::uint64_t group_bytes = 8ULL << 20;     // one sync takes at most about this much
-    bool paused = false;                        // tests: nothing is written before resume()
+    std::uint64_t group_bytes = 8ULL << 20;  // one sync takes at most about this much
+    bool paused = false;                     // tests: nothing is written before resume()
 };
 
 struct JournalStart {
-    Position from;                    // first record that is not in the checkpoint
-    std::uint64_t next_run = 1;       // number of the run that begins there
-    bool fresh = false;               // there may be no segment yet
+    Position from;               // first record that is not in the checkpoint
+    std::uint64_t next_run = 1;  // number of the run that begins there
+    bool fresh = false;          // there may be no segment yet
 };
 
 class Journal {
@@ -88,15 +88,15 @@ public:
     void scan(std::uint32_t segment, const std::function<void(const RecordHeader&, Position)>& each) const;
     // The segment holds nothing that is needed; never the one that is written.
     void free_segment(std::uint32_t segment);
-    std::vector<std::uint32_t> segments() const;   // rising; those prepared ahead are among them
+    std::vector<std::uint32_t> segments() const;  // rising; those prepared ahead are among them
     std::uint32_t writing_segment() const;
-    std::uint64_t next_run() const;                // on the journal's thread only
-    std::uint64_t pending_bytes() const;           // submitted, not yet written
-    std::uint64_t written_bytes() const;           // since the start
-    std::uint64_t groups() const;                  // syncs since the start
+    std::uint64_t next_run() const;       // on the journal's thread only
+    std::uint64_t pending_bytes() const;  // submitted, not yet written
+    std::uint64_t written_bytes() const;  // since the start
+    std::uint64_t groups() const;         // syncs since the start
     std::uint64_t disk_bytes() const;
-    std::uint64_t largest_body() const;            // that a record may have
-    std::string failure() const;                   // "" while it works
+    std::uint64_t largest_body() const;  // that a record may have
+    std::string failure() const;         // "" while it works
     void resume();
 
 private:

@@ -22,8 +22,8 @@ Position commit_durable(std::string_view body) {
     return position;
 }
 
-// Every commit record says up to where the log was synced when it was written. One that lies behind the bad place and says "beyond
-// it" proves that the bad place was good once: damage, not the torn end of a group that nobody was told about.
+// Every commit record says up to where the log was synced when it was written. One that lies behind the bad place and says
+// "beyond it" proves that the bad place was good once: damage, not the torn end of a group that nobody was told about.
 std::optional<Position> journal_evidence(const Segments& segments, Position bad) {
     for (const auto generation : segments.generations()) {
         if (generation < bad.segment) continue;

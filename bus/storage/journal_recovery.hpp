@@ -10,9 +10,9 @@
 namespace clrbus::storage {
 
 struct RecoveredEnd {
-    Position end;                    // after the last closed run
+    Position end;  // after the last closed run
     std::uint64_t next_run = 1;
-    std::uint64_t dropped_bytes = 0; // of an unclosed end, at least
+    std::uint64_t dropped_bytes = 0;  // of an unclosed end, at least
 };
 
 // Reads one segment in order through a buffer.

@@ -1,9 +1,9 @@
-// The journal's format on disk. A segment is a 4096-byte header and records; a record is a 32-byte header and its body, padded to 8
-// bytes. A run is a sequence of records closed by a commit record: it counts whole or not at all.
+// The journal's format on disk. A segment is a 4096-byte header and records; a record is a 32-byte header and its body, padded
+// to 8 bytes. A run is a sequence of records closed by a commit record: it counts whole or not at all.
 //
 // The header checksum is seeded with the journal's id, the segment's generation and the record's offset, so that nothing of an
-// earlier use of a recycled file is taken for a record. The body has a checksum of its own, so that it can be computed before the
-// place is known.
+// earlier use of a recycled file is taken for a record. The body has a checksum of its own, so that it can be computed before
+// the place is known.
 #pragma once
 
 #include <compare>
@@ -22,8 +22,9 @@ struct Position {
 };
 
 // Types below 200 belong to who uses the journal.
-inline constexpr std::uint8_t kCommitRecord = 200;  // number: of the run; queue: records in it; body: end of what was synced before
-inline constexpr std::uint8_t kEndRecord = 201;     // number: generation of the segment in which the log goes on
+inline constexpr std::uint8_t kCommitRecord =
+    200;  // number: of the run; queue: records in it; body: end of what was synced before
+inline constexpr std::uint8_t kEndRecord = 201;  // number: generation of the segment in which the log goes on
 
 struct RecordHeader {
     std::uint32_t body_crc = 0;
@@ -40,7 +41,9 @@ inline constexpr std::uint32_t kSegmentHeaderBytes = 4096;
 inline constexpr std::uint32_t kCommitBodyBytes = 8;
 inline constexpr std::uint32_t kJournalVersion = 1;
 
-constexpr std::uint64_t record_bytes(std::uint64_t body) { return (kRecordHeaderBytes + body + 7) & ~std::uint64_t{7}; }
+constexpr std::uint64_t record_bytes(std::uint64_t body) {
+    return (kRecordHeaderBytes + body + 7) & ~std::uint64_t{7};
+}
 
 std::uint32_t record_seed(std::uint64_t journal_id, std::uint32_t generation);
 void encode_record_header(char* into, const RecordHeader& header, std::uint32_t seed, std::uint32_t offset);

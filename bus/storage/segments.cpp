@@ -74,7 +74,8 @@ void Segments::open_existing() {
         Where where;
         where.file = file_path;
         if (header.journal_id != journal_id_ || header.generation != *generation) {
-            throw Error(Fault::kConfig, "JOURNAL-003", "opening the journal", where, "the file belongs to another journal or was renamed");
+            throw Error(Fault::kConfig, "JOURNAL-003", "opening the journal", where,
+                        "the file belongs to another journal or was renamed");
         }
         if (file->size() < header.size) {
             where.offset = static_cast<std::int64_t>(file->size());
@@ -200,7 +201,8 @@ void Segments::run() {
     }
 }
 
-// The header is synced before the file gets its name, and the name before the segment is used: a segment with a name has a header.
+// The header is synced before the file gets its name, and the name before the segment is used: a segment with a name has a
+// header.
 Segment Segments::make(std::uint32_t generation, std::uint32_t size) {
     std::string spare;
     bool fresh = true;
@@ -251,6 +253,7 @@ void Segments::discard(std::uint32_t generation) {
     std::string spare;
     {
         const std::lock_guard lock(mutex_);
+        if (!sizes_.contains(generation)) return;  // freed twice
         open_.remove_if([&](const Segment& s) { return s.generation == generation; });
         if (sizes_[generation] == segment_bytes_ && spares_.size() < kSparesKept) {
             spare = directory_ + "/spare-" + std::to_string(next_spare_++);

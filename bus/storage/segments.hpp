@@ -1,5 +1,6 @@
-// The journal's files: makes segments ahead of need (zero-filled by a thread of its own, never on the commit path), recycles freed
-// ones, and opens them for reading. NNNNNNNNNN.log is a segment, named by its generation; spare-N is one that waits to be used.
+// The journal's files: makes segments ahead of need (zero-filled by a thread of its own, never on the commit path), recycles
+// freed ones, and opens them for reading. NNNNNNNNNN.log is a segment, named by its generation; spare-N is one that waits to be
+// used.
 #pragma once
 
 #include <condition_variable>
@@ -67,7 +68,7 @@ private:
     std::list<Segment> prepared_;
     std::vector<std::string> spares_;
     std::vector<std::uint32_t> to_free_;
-    std::size_t wanted_ = 1;         // prepared ahead
+    std::size_t wanted_ = 1;  // prepared ahead
     std::uint32_t next_generation_ = 1;
     std::uint32_t highest_ = 0;
     std::uint64_t next_spare_ = 1;
