@@ -154,6 +154,8 @@ HttpConnection::Went HttpConnection::begin(Steady now) {
     ++number_;
     HttpRequest& request = head_.request;
     request.peer = peer_;
+    request.tls = transport_->tls();
+    request.tls_subject = transport_->peer_subject();
     request.body_size = head_.length;
     left_ = head_.length;
     head_only_ = request.method == "HEAD";

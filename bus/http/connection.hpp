@@ -25,6 +25,7 @@ struct HttpShared {
     std::shared_ptr<HttpMailbox> mailbox = std::make_shared<HttpMailbox>();
     std::shared_ptr<std::atomic<std::uint64_t>> body_memory = std::make_shared<std::atomic<std::uint64_t>>(0);
     Executor* pool = nullptr;
+    std::atomic<std::shared_ptr<const crypto::TlsContext>> tls;  // null: plain; shared with sessions, replaced by reload
     std::atomic<bool> stopping{false};
 };
 
@@ -42,7 +43,7 @@ public:
     bool on_stop() const;      // the server stops: an idle connection ends
 
     bool wants_read() const;
-    bool wants_write() const { return out_.size() > out_sent_; }
+    bool wants_write() const { return out_.size() > out_sent_ || transport_->pending(); }
     // Between requests or still at a head: may be closed to make room.
     bool may_make_room() const { return state_ == State::kHead; }
     Steady since() const { return since_; }

@@ -60,6 +60,14 @@ int open_listener(const HttpServerOptions& options) {
     return fd;
 }
 
+// Null without a certificate.
+std::shared_ptr<const crypto::TlsContext> load_tls(const HttpServerOptions& options) {
+    if (options.certificate.empty() && options.key.empty()) return nullptr;
+    if (options.certificate.empty() || options.key.empty()) cannot_listen(options, "TLS needs a certificate and its key");
+    return std::make_shared<const crypto::TlsContext>(crypto::TlsContext::server(
+        {.certificate_file = options.certificate, .key_file = options.key, .client_ca_file = options.client_ca}));
+}
+
 std::uint16_t bound_port(int fd) {
     sockaddr_storage address{};
     socklen_t size = sizeof address;
@@ -107,6 +115,7 @@ struct HttpServer::Impl {
     explicit Impl(const HttpServerOptions& options) : pool(std::max<std::size_t>(1, options.threads), "http") {
         shared.options = options;
         shared.pool = &pool;
+        shared.tls = load_tls(options);
         rlimit files{};
         if (::getrlimit(RLIMIT_NOFILE, &files) == 0 &&
             files.rlim_cur != RLIM_INFINITY)  // the rest of the process opens files too
@@ -182,7 +191,7 @@ struct HttpServer::Impl {
                 if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) pause_accepting();
                 return;
             }
-            auto transport = std::make_unique<HttpTransport>(fd);
+            auto transport = std::make_unique<HttpTransport>(fd, shared.tls.load().get());
             const int on = 1;
             ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
             std::string peer = peer_name(address, size);
@@ -307,6 +316,10 @@ std::uint16_t HttpServer::port() const {
 
 bool HttpServer::tls() const {
     return !impl_->shared.options.certificate.empty();
+}
+
+void HttpServer::reload_certificate() {
+    impl_->shared.tls = load_tls(impl_->shared.options);
 }
 
 void HttpServer::stop(std::chrono::milliseconds grace) {

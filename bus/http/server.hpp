@@ -79,6 +79,8 @@ public:
     void start();
     std::uint16_t port() const;
     bool tls() const;
+    // Reads the certificate files again, for the connections that follow. Throws as the constructor; the old one stays then.
+    void reload_certificate();
     // Takes no new connection, answers what is in hand with Connection: close, and cuts what is left after grace.
     void stop(std::chrono::milliseconds grace);
 

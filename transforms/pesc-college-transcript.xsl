@@ -1,0 +1,205 @@
+<?xml version="1.0" encoding="UTF-8"?>
+<!-- PESC College Transcript, any version, to one statement. routes/pesc/README.md says what is carried and why.
+     Only the root is in a namespace, so children are read by plain name. Kept cheap: no path inside a predicate, keys for repeats,
+     functions for text. The social security number and the birth date are read by nothing here but the checks that keep them out. -->
+<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform" xmlns="urn:clrbus:learner-record:1"
+                xmlns:f="urn:clrbus:functions:1" exclude-result-prefixes="f">
+  <xsl:import href="lib/pesc.xsl"/>
+  <xsl:import href="lib/pesc-course.xsl"/>
+  <xsl:import href="lib/pesc-award.xsl"/>
+  <xsl:output method="xml" encoding="UTF-8" indent="no"/>
+  <xsl:strip-space elements="*"/>
+
+  <xsl:param name="zone" select="'UTC'"/>
+  <xsl:param name="steward"/>
+
+  <!-- ───── what holds for the whole document ───── -->
+  <xsl:variable name="transcript" select="/*"/>
+  <xsl:variable name="transmission" select="$transcript/TransmissionData"/>
+  <xsl:variable name="student" select="$transcript/Student"/>
+  <xsl:variable name="sender" select="$transmission/Source/Organization"/>
+  <xsl:variable name="source"><xsl:for-each select="$sender"><xsl:call-template name="organization-code"/></xsl:for-each></xsl:variable>
+  <xsl:variable name="src" select="string($source)"/>
+  <xsl:variable name="sender-name" select="f:upper(normalize-space($sender/OrganizationName))"/>
+  <xsl:variable name="unofficial" select="normalize-space($transmission/DocumentOfficialCode) = 'Unofficial'"/>
+  <xsl:variable name="type" select="normalize-space($transmission/DocumentTypeCode)"/>
+  <xsl:variable name="partial" select="normalize-space($transmission/DocumentCompleteCode) = 'Partial' or $type = 'TermGrade' or $type = 'TermEnroll'"/>
+
+  <!-- The school's number for the person, unless it is a placeholder or the social security number in disguise. -->
+  <xsl:variable name="number" select="normalize-space($student/Person/SchoolAssignedPersonID)"/>
+  <xsl:variable name="no-number" select="$number = '' or translate($number, substring($number, 1, 1), '') = '' or f:code('placeholders', $number) != ''
+      or ($student/Person/SSN and translate($number, '- ', '') = translate($student/Person/SSN, '- ', ''))"/>
+  <!-- Standing goes up each year, the career does not: careers of the sender's own records, each once. -->
+  <xsl:variable name="careers"><xsl:for-each select="$student/AcademicRecord"><xsl:value-of select="concat(' ', f:code('pesc-student-levels', normalize-space(StudentLevel/StudentLevelCode)))"/></xsl:for-each></xsl:variable>
+  <xsl:variable name="career">
+    <xsl:if test="contains($careers, ' undergraduate')">+undergraduate</xsl:if>
+    <xsl:if test="contains($careers, ' graduate')">+graduate</xsl:if>
+    <xsl:if test="contains($careers, ' professional')">+professional</xsl:if>
+  </xsl:variable>
+  <xsl:variable name="level" select="substring($career, 2)"/>
+  <!-- Without a number nobody can say that two documents tell of one person: then each document stands for itself. -->
+  <xsl:variable name="person">
+    <xsl:choose>
+      <xsl:when test="$no-number">document <xsl:value-of select="normalize-space($transmission/DocumentID)"/></xsl:when>
+      <xsl:otherwise><xsl:value-of select="$number"/></xsl:otherwise>
+    </xsl:choose>
+  </xsl:variable>
+
+  <xsl:key name="record" match="AcademicRecord" use="concat(f:slug(School/OrganizationName), '|', f:code('pesc-student-levels', normalize-space(StudentLevel/StudentLevelCode)))"/>
+  <xsl:key name="session" match="AcademicSession" use="normalize-space(concat(AcademicSessionDetail/SessionDesignator, ' ', AcademicSessionDetail/SessionDesignatorSuffix))"/>
+
+  <xsl:template match="/">
+    <xsl:if test="local-name(*) != 'CollegeTranscript'">
+      <xsl:message terminate="yes">PESC-001|error|/|the root is not a CollegeTranscript</xsl:message>
+    </xsl:if>
+    <xsl:if test="not($transmission/CreatedDateTime) or not($student/AcademicRecord)">
+      <xsl:message terminate="yes">PESC-002|error|/CollegeTranscript|no transmission data or no academic record without namespace</xsl:message>
+    </xsl:if>
+    <statement source="pesc" key="{concat($src, '|', $person, '|', $level)}">
+      <xsl:attribute name="version"><xsl:value-of select="concat(substring(f:utc(normalize-space($transmission/CreatedDateTime), $zone), 1, 19), 'Z')"/></xsl:attribute>
+      <xsl:attribute name="covers"><xsl:choose><xsl:when test="$partial">part</xsl:when><xsl:otherwise>all</xsl:otherwise></xsl:choose></xsl:attribute>
+      <document key="{concat($src, '|', normalize-space($transmission/DocumentID), '|', normalize-space($transmission/TransmissionType))}"
+                transmission="{normalize-space($transmission/TransmissionType)}" official="{not($unofficial)}" complete="{not($partial)}"/>
+      <xsl:apply-templates select="$student/Person"/>
+      <authority name="{f:default($steward, f:default(normalize-space($sender/OrganizationName), $src))}"/>
+      <organization><xsl:for-each select="$sender"><xsl:call-template name="organization"/></xsl:for-each></organization>
+      <xsl:apply-templates select="$student/AcademicRecord"/>
+      <xsl:apply-templates select="$student/Tests"/>
+      <xsl:apply-templates select="$transcript/NoteMessage | $student/NoteMessage"/>
+    </statement>
+    <xsl:if test="normalize-space($transmission/TransmissionType) = 'MutuallyDefined'">
+      <xsl:message>PESC-101|warning|/CollegeTranscript/TransmissionData/TransmissionType|MutuallyDefined: read like Original</xsl:message>
+    </xsl:if>
+    <xsl:if test="$no-number">
+      <xsl:message>PESC-102|warning|/CollegeTranscript/Student/Person|no usable number of the school for the person: a person must attach it</xsl:message>
+    </xsl:if>
+  </xsl:template>
+
+  <!-- Every code of the sender may be the one by which the roster knows the number. -->
+  <xsl:template match="Person">
+    <learner>
+      <xsl:if test="not($no-number)">
+        <identifier scheme="school-person-id" issuer="{$src}" value="{$number}"/>
+        <xsl:for-each select="$sender/OPEID | $sender/IPEDS | $sender/ATP | $sender/FICE | $sender/CEEBACT | $sender/ACT | $sender/CSIS | $sender/USIS | $sender/ESIS | $sender/PSIS | $sender/APAS">
+          <xsl:variable name="issuer" select="concat(local-name(), ':', normalize-space())"/>
+          <xsl:if test="$issuer != $src"><identifier scheme="school-person-id" issuer="{$issuer}" value="{$number}"/></xsl:if>
+        </xsl:for-each>
+      </xsl:if>
+      <xsl:for-each select="RecipientAssignedID[normalize-space()]">
+        <xsl:for-each select="$transmission/Destination/Organization">
+          <xsl:variable name="recipient"><xsl:call-template name="organization-code"/></xsl:variable>
+          <identifier scheme="school-person-id" issuer="{$recipient}" value="{normalize-space($student/Person/RecipientAssignedID)}"/>
+        </xsl:for-each>
+      </xsl:for-each>
+      <xsl:for-each select="AgencyIdentifier[normalize-space(AgencyAssignedID)]">
+        <identifier scheme="ext:agency-id" issuer="{normalize-space(concat(AgencyCode, ' ', StateProvinceCode, ' ', CountryCode))}" value="{normalize-space(AgencyAssignedID)}"/>
+      </xsl:for-each>
+      <name><xsl:for-each select="Name"><xsl:call-template name="person-name"/></xsl:for-each></name>
+    </learner>
+  </xsl:template>
+
+  <!-- ───── one achievement for each academic record, holding its summaries ───── -->
+  <xsl:template match="AcademicRecord">
+    <xsl:variable name="base" select="concat(f:slug(School/OrganizationName), '|', f:code('pesc-student-levels', normalize-space(StudentLevel/StudentLevelCode)))"/>
+    <xsl:variable name="key">
+      <xsl:value-of select="concat($src, '|record|', $base)"/>
+      <xsl:call-template name="repeat"><xsl:with-param name="same" select="key('record', $base)"/></xsl:call-template>
+    </xsl:variable>
+    <xsl:variable name="summary" select="AcademicSummary"/>
+    <achievement key="{$key}" type="LearningProgram" component="academic-record">
+      <xsl:call-template name="level-attribute"><xsl:with-param name="code" select="normalize-space(StudentLevel/StudentLevelCode)"/></xsl:call-template>
+      <xsl:call-template name="day"><xsl:with-param name="name" select="'begin'"/><xsl:with-param name="value" select="$summary/EntryDate"/></xsl:call-template>
+      <xsl:call-template name="day"><xsl:with-param name="name" select="'end'"/><xsl:with-param name="value" select="$summary/ExitDate"/></xsl:call-template>
+      <xsl:call-template name="official"/>
+      <name>Studies at <xsl:value-of select="f:default(normalize-space(School/OrganizationName), f:default(normalize-space($sender/OrganizationName), $src))"/></name>
+      <xsl:call-template name="taught-by"><xsl:with-param name="school" select="School"/></xsl:call-template>
+      <xsl:for-each select="$summary/AcademicProgram"><xsl:call-template name="program"/></xsl:for-each>
+      <xsl:call-template name="honors"><xsl:with-param name="summaries" select="$summary"/></xsl:call-template>
+      <xsl:for-each select="School/SchoolOverrideCode"><tag><xsl:value-of select="normalize-space()"/></tag></xsl:for-each>
+      <xsl:apply-templates select="$summary"/>
+      <xsl:apply-templates select="NoteMessage | School/NoteMessage | $summary/NoteMessage | $summary/AcademicProgram/NoteMessage | AdditionalStudentAchievements/NoteMessage"/>
+    </achievement>
+    <xsl:variable name="school" select="School"/>
+    <xsl:apply-templates select="AcademicAward"><xsl:with-param name="record" select="string($key)"/><xsl:with-param name="school" select="$school"/></xsl:apply-templates>
+    <xsl:for-each select="AcademicSession">
+      <xsl:call-template name="session"><xsl:with-param name="record" select="string($key)"/><xsl:with-param name="record-school" select="$school"/></xsl:call-template>
+    </xsl:for-each>
+    <xsl:apply-templates select="Course"><xsl:with-param name="within" select="string($key)"/><xsl:with-param name="school" select="$school"/></xsl:apply-templates>
+    <xsl:apply-templates select="AdditionalStudentAchievements"><xsl:with-param name="school" select="$school"/></xsl:apply-templates>
+  </xsl:template>
+
+  <!-- ───── a session: itself, then its awards, courses and experiences ───── -->
+  <xsl:template name="session">
+    <xsl:param name="record"/>
+    <xsl:param name="record-school"/>
+    <xsl:variable name="detail" select="AcademicSessionDetail"/>
+    <xsl:variable name="base" select="normalize-space(concat($detail/SessionDesignator, ' ', $detail/SessionDesignatorSuffix))"/>
+    <xsl:variable name="key">
+      <xsl:value-of select="concat($src, '|session|', $base)"/>
+      <xsl:call-template name="repeat"><xsl:with-param name="same" select="key('session', $base)"/></xsl:call-template>
+    </xsl:variable>
+    <!-- The session's own school tells more than the record's. -->
+    <xsl:variable name="school" select="School | $record-school[not(current()/School)]"/>
+    <xsl:variable name="session">
+      <session designator="{$base}">
+        <xsl:if test="$detail/SessionName"><xsl:attribute name="name"><xsl:value-of select="f:default(normalize-space($detail/SessionName), $base)"/></xsl:attribute></xsl:if>
+        <xsl:if test="$detail/SessionType"><xsl:attribute name="type"><xsl:value-of select="normalize-space($detail/SessionType)"/></xsl:attribute></xsl:if>
+        <xsl:if test="$detail/SessionSchoolYear"><xsl:attribute name="school-year"><xsl:value-of select="normalize-space($detail/SessionSchoolYear)"/></xsl:attribute></xsl:if>
+        <xsl:call-template name="day"><xsl:with-param name="name" select="'begin'"/><xsl:with-param name="value" select="$detail/SessionBeginDate"/></xsl:call-template>
+        <xsl:call-template name="day"><xsl:with-param name="name" select="'end'"/><xsl:with-param name="value" select="$detail/SessionEndDate"/></xsl:call-template>
+      </session>
+    </xsl:variable>
+    <achievement key="{$key}" type="ext:AcademicSession" component="academic-record">
+      <xsl:call-template name="level-attribute"><xsl:with-param name="code" select="normalize-space(StudentLevel/StudentLevelCode)"/></xsl:call-template>
+      <xsl:call-template name="day"><xsl:with-param name="name" select="'begin'"/><xsl:with-param name="value" select="$detail/SessionBeginDate"/></xsl:call-template>
+      <xsl:call-template name="day"><xsl:with-param name="name" select="'end'"/><xsl:with-param name="value" select="$detail/SessionEndDate"/></xsl:call-template>
+      <xsl:call-template name="official"/>
+      <name><xsl:value-of select="f:default(normalize-space($detail/SessionName), concat('Session ', $base))"/></name>
+      <xsl:call-template name="taught-by"><xsl:with-param name="school" select="$school"/></xsl:call-template>
+      <xsl:copy-of select="$session"/>
+      <xsl:for-each select="AcademicProgram | AcademicSummary/AcademicProgram"><xsl:call-template name="program"/></xsl:for-each>
+      <xsl:call-template name="honors"><xsl:with-param name="summaries" select="AcademicSummary | AcademicProgram/ProgramSummary"/></xsl:call-template>
+      <xsl:for-each select="School/SchoolOverrideCode"><tag><xsl:value-of select="normalize-space()"/></tag></xsl:for-each>
+      <xsl:apply-templates select="AcademicSummary | AcademicProgram/ProgramSummary"/>
+      <association type="isPartOf" target="{$record}"/>
+      <xsl:apply-templates select="NoteMessage | $detail/NoteMessage | School/NoteMessage | AcademicProgram/NoteMessage | AcademicSummary/NoteMessage | AcademicSummary/AcademicProgram/NoteMessage"/>
+    </achievement>
+    <xsl:apply-templates select="AcademicAward"><xsl:with-param name="record" select="$record"/><xsl:with-param name="school" select="$school"/></xsl:apply-templates>
+    <xsl:apply-templates select="Course">
+      <xsl:with-param name="within" select="string($key)"/>
+      <xsl:with-param name="school" select="$school"/>
+      <xsl:with-param name="designator" select="$base"/>
+      <xsl:with-param name="session" select="$session"/>
+      <xsl:with-param name="detail" select="$detail"/>
+    </xsl:apply-templates>
+    <xsl:apply-templates select="LearningExperience"><xsl:with-param name="within" select="string($key)"/><xsl:with-param name="session" select="$session"/></xsl:apply-templates>
+  </xsl:template>
+
+  <!-- ───── shared by awards, courses, sessions ───── -->
+  <!-- "#2" for the second of several with one key, "" for the first. -->
+  <xsl:template name="repeat">
+    <xsl:param name="same"/>
+    <xsl:if test="count($same) &gt; 1">
+      <xsl:variable name="me" select="generate-id()"/>
+      <xsl:for-each select="$same"><xsl:if test="position() &gt; 1 and generate-id() = $me">#<xsl:value-of select="position()"/></xsl:if></xsl:for-each>
+    </xsl:if>
+  </xsl:template>
+
+  <xsl:template name="official"><xsl:if test="$unofficial"><xsl:attribute name="official">false</xsl:attribute></xsl:if></xsl:template>
+
+  <xsl:template name="level-attribute">
+    <xsl:param name="code"/>
+    <xsl:if test="$code"><xsl:attribute name="level"><xsl:value-of select="f:default(f:code('pesc-student-levels', $code, 'label'), $code)"/></xsl:attribute></xsl:if>
+  </xsl:template>
+
+  <!-- Who taught it, when that is not the sender: same name or same code means the sender. -->
+  <xsl:template name="taught-by">
+    <xsl:param name="school"/>
+    <xsl:if test="$school">
+      <xsl:variable name="code"><xsl:for-each select="$school"><xsl:call-template name="organization-code"/></xsl:for-each></xsl:variable>
+      <xsl:if test="$code != $src and f:upper(normalize-space($school/OrganizationName)) != $sender-name">
+        <source-organization><xsl:for-each select="$school"><xsl:call-template name="organization"/></xsl:for-each></source-organization>
+      </xsl:if>
+    </xsl:if>
+  </xsl:template>
+</xsl:stylesheet>
