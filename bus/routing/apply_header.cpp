@@ -11,8 +11,8 @@ namespace {
 
 constexpr char kApplyMagic = 'A';
 constexpr char kApplyVersion = 1;
-constexpr std::size_t kMostApplyBytes = std::size_t{16} << 20;
-constexpr std::size_t kMostApplyString = 4096;  // a Text of 1000 characters, each up to 4 bytes
+constexpr std::size_t kMostApplyBytes = std::size_t{224} << 10;  // the headers of a message are at most 256 KB
+constexpr std::size_t kMostApplyString = 4096;                   // a Text of 1000 characters, each up to 4 bytes
 constexpr std::size_t kMostCodes = 64;
 constexpr std::size_t kMostIdentifiers = 100;
 constexpr std::size_t kMostMatch = 64;
@@ -149,12 +149,12 @@ std::string ApplyHeader::encode() const {
     }
     writer.strings(match, kMostMatch);
     writer.strings(achievements, kMostAchievements);
-    if (out.size() > kMostApplyBytes) refuse_apply(out.size(), "more than 16 MB");
+    if (out.size() > kMostApplyBytes) refuse_apply(out.size(), "more than 224 KB");
     return out;
 }
 
 ApplyHeader ApplyHeader::decode(std::string_view bytes) {
-    if (bytes.size() > kMostApplyBytes) refuse_apply(0, "more than 16 MB");
+    if (bytes.size() > kMostApplyBytes) refuse_apply(0, "more than 224 KB");
     ApplyReader reader(bytes);
     if (reader.byte() != static_cast<unsigned char>(kApplyMagic)) refuse_apply(0, "not an apply header");
     if (reader.byte() != static_cast<unsigned char>(kApplyVersion)) {

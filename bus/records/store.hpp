@@ -1,0 +1,95 @@
+// The learner records: who is who, what stands about whom, what waits for a person, and who was told. SQLite behind it; no SQL
+// shows. Any thread, but apply() belongs to one (records/applier.hpp).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/queues.hpp"
+#include "core/clock.hpp"
+#include "core/error.hpp"
+#include "records/record.hpp"
+
+namespace clrbus::crypto {
+class KeyFile;
+}
+
+namespace clrbus::records {
+
+struct StoreOptions {
+    std::filesystem::path dir;                   // records.db and disclosure.db lie here; made when absent
+    const crypto::KeyFile* keys = nullptr;       // outlives the store
+    const Clock* clock = nullptr;                // null: system_clock()
+    std::vector<std::string> institution_codes;  // SCHEME:VALUE, the institution's own
+    std::vector<std::string> placeholders = default_placeholders();
+    std::vector<std::string> match_schemes = default_match_schemes();
+    std::size_t readers = 4;  // connections that read at the same time
+
+    static std::vector<std::string> default_placeholders();
+    static std::vector<std::string> default_match_schemes();
+};
+
+class RecordsStore {
+public:
+    // Throws Error(kConfig): "REC-011" not a sound database, "REC-013" written by a newer bus, "REC-015" sealed with another
+    // key.
+    explicit RecordsStore(const StoreOptions& options);
+    ~RecordsStore();
+    RecordsStore(const RecordsStore&) = delete;
+    RecordsStore& operator=(const RecordsStore&) = delete;
+
+    // ── Applying ──
+    struct Applied {
+        Outcome outcome = Outcome::kApplied;  // kApplied, kUnchanged, kSuperseded, kHeld, or kDead with the reason
+        std::optional<Error> error;
+    };
+    struct Group {
+        std::vector<Applied> results;  // one for each message
+        std::int64_t id = 0;
+    };
+    // All messages in one transaction, each in a savepoint. Throws Error(kAway) when the disk does not take it: nothing was
+    // applied.
+    Group apply(const std::vector<TakenMessage>& messages);
+    // The group's Unit is committed: its outcomes need no longer be known for a redelivery.
+    void settled(const Group& group);
+
+    // ── Reading ── (blocks; each answer is preceded by a line in the disclosure log)
+    ReadAnswer read(const Reader& reader, const std::string& learner, std::string_view purpose);
+    // For a cache: version and block flag without the record. Nothing personal, no disclosure.
+    std::optional<LearnerLine> learner(const std::string& id) const;
+    std::optional<std::string> find_learner(std::string_view scheme, std::string_view issuer, std::string_view value) const;
+    std::vector<LearnerLine> learners(const std::string& after, std::size_t most) const;  // by id
+    // Every stored word about that achievement of that learner, newest first, those in force and those replaced.
+    std::vector<Why> why(const Reader& reader, const std::string& learner, std::string_view achievement_key);
+    std::optional<DefinitionRecord> definition(std::string_view key, std::string_view source = {}) const;
+    // A line of the log for what another room releases from what it holds (a cached credential). False: refused, and logged so.
+    Release disclose(const Reader& reader, const std::string& learner, std::string_view purpose, std::string_view what);
+
+    // ── A person's decisions ── (each logged with who and why; Error(kPoison, "REC-030"…) when it does not fit)
+    std::vector<WaitingItem> waiting(std::int64_t after, std::size_t most) const;
+    WaitingDetail show(const Reader& reader, std::int64_t waiting, std::string_view purpose);  // staff alone, disclosed
+    // A statement: it is this learner's, and so is what the same key says with the same identifiers. A person: is this learner.
+    void attach(std::int64_t waiting, const std::string& learner, std::string_view who, std::string_view why);
+    // A statement: in nobody's record. A person: is somebody else than the one who holds the identifier; nothing is shared.
+    void reject(std::int64_t waiting, std::string_view who, std::string_view why);
+    std::int64_t merge(const std::string& from, const std::string& into, std::string_view who, std::string_view why);
+    void unmerge(std::int64_t decision, std::string_view who, std::string_view why);
+    std::vector<Decision> decisions(std::int64_t after, std::size_t most) const;
+
+    // ── Watching ──
+    StoreCounts counts() const;
+    std::vector<DisclosureLine> disclosures(const std::string& learner, std::int64_t after,
+                                            std::size_t most) const;  // "" = all
+    ChainCheck verify_chain() const;
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace clrbus::records

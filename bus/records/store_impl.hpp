@@ -1,0 +1,71 @@
+// What the store is made of. Internal to records/: store.cpp (opening, applying, decisions) and store_reading.cpp share it.
+#pragma once
+
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "records/database.hpp"
+#include "records/disclosure.hpp"
+#include "records/identifiers.hpp"
+#include "records/store.hpp"
+#include "records/vault.hpp"
+#include "records/writer.hpp"
+
+namespace clrbus::records {
+
+struct RecordsStore::Impl {
+    explicit Impl(const StoreOptions& options);
+    ~Impl();
+
+    // One reading connection; back in the pool at its end.
+    class Lease {
+    public:
+        explicit Lease(Impl& impl);
+        ~Lease();
+        Lease(const Lease&) = delete;
+        Lease& operator=(const Lease&) = delete;
+        Database& operator*() const { return *database_; }
+
+    private:
+        Impl& impl_;
+        std::unique_ptr<Database> database_;
+    };
+
+    // store_reading.cpp
+    std::int64_t learner_id(Database& database, const std::string& uuid) const;  // 0: unknown
+    std::string uuid_of(Database& database, std::int64_t learner) const;
+    Release may(Database& database, const Reader& reader, const std::string& requested, std::int64_t& learner) const;
+    void fill_record(Database& database, std::int64_t learner, LearnerRecord& record) const;
+    void fill_persons(Database& database, std::int64_t learner, LearnerRecord& record) const;
+    StatementInForce open_statement(Query& query) const;
+
+    const StoreOptions options;
+    const Clock& clock;
+    const Vault vault;
+    const IdentifierRules rules;
+    std::unordered_set<std::string> own_codes;
+    const std::filesystem::path file;
+
+    std::mutex write_mutex;  // database, writer and what follows, for one transaction
+    Database database;
+    Writer writer;
+    // What a redelivered message counted as before the crash: (sequence, hash of its id) -> outcome.
+    std::map<std::pair<std::uint64_t, std::uint64_t>, Outcome> unsettled;
+    std::vector<std::int64_t> forget;  // groups whose Unit is committed
+
+    DisclosureLog disclosures;
+
+    std::mutex pool_mutex;
+    std::condition_variable pool_free;
+    std::vector<std::unique_ptr<Database>> pool;
+    std::size_t pool_made = 0;
+
+    Checkpointer checkpointer;  // last: reads the file
+};
+
+}  // namespace clrbus::records
