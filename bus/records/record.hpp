@@ -59,6 +59,8 @@ struct IdentifierOf {
 struct LearnerRecord {
     std::string id;
     std::uint64_t version = 0;  // changes with every visible change: the key of a cache
+    Time created{};
+    Time changed{};  // when it became this version; at least a second after the version before
     bool blocked = false;
     std::vector<NameOf> names;  // newest first; persons before statements
     std::vector<IdentifierOf> identifiers;

@@ -143,12 +143,14 @@ Release RecordsStore::disclose(const Reader& reader, const std::string& learner,
 
 void RecordsStore::Impl::fill_record(Database& from, std::int64_t learner, LearnerRecord& record) const {
     {
-        Query query = from.use("SELECT uuid,version,blocked FROM learner WHERE id=?");
+        Query query = from.use("SELECT uuid,version,blocked,created,changed FROM learner WHERE id=?");
         query.add(learner);
         query.step();
         record.id = query.string(0);
         record.version = query.number(1);
         record.blocked = query.integer(2) != 0;
+        record.created = from_millis(query.integer(3));
+        record.changed = from_millis(query.integer(4));
     }
     fill_persons(from, learner, record);
     std::vector<std::string> keys;

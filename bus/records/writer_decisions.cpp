@@ -199,7 +199,11 @@ void Writer::unmerge(std::int64_t decision, const Decider& decider) {
             .add(person)
             .run();
     }
-    if (from != 0) database_.use("UPDATE learner SET merged_into=NULL,version=version+1 WHERE id=?").add(from).run();
+    if (from != 0)
+        database_.use("UPDATE learner SET merged_into=NULL,version=version+1,changed=max(changed+1000,?) WHERE id=?")
+            .add(now_)
+            .add(from)
+            .run();
     move_statements(into, from);
     if (person != 0) reevaluate(claims_of(person, false));
     update_blocked(into);
