@@ -29,8 +29,21 @@
   <xsl:variable name="number" select="normalize-space($student/Person/SchoolAssignedPersonID)"/>
   <xsl:variable name="no-number" select="$number = '' or translate($number, substring($number, 1, 1), '') = '' or f:code('placeholders', $number) != ''
       or ($student/Person/SSN and translate($number, '- ', '') = translate($student/Person/SSN, '- ', ''))"/>
-  <!-- Standing goes up each year, the career does not: careers of the sender's own records, each once. -->
-  <xsl:variable name="careers"><xsl:for-each select="$student/AcademicRecord"><xsl:value-of select="concat(' ', f:code('pesc-student-levels', normalize-space(StudentLevel/StudentLevelCode)))"/></xsl:for-each></xsl:variable>
+  <!-- Standing goes up each year, the career does not. The first of these that says something: the level of the records, of the
+       sessions, of the summaries, of the courses (an undergraduate may take a graduate course, so there undergraduate wins). -->
+  <xsl:variable name="careers-1"><xsl:for-each select="$student/AcademicRecord/StudentLevel/StudentLevelCode"><xsl:value-of select="concat(' ', f:code('pesc-student-levels', normalize-space()))"/></xsl:for-each></xsl:variable>
+  <xsl:variable name="careers-2"><xsl:for-each select="$student/AcademicRecord/AcademicSession/StudentLevel/StudentLevelCode"><xsl:value-of select="concat(' ', f:code('pesc-student-levels', normalize-space()))"/></xsl:for-each></xsl:variable>
+  <xsl:variable name="careers-3"><xsl:for-each select="$student/AcademicRecord/AcademicSummary/AcademicSummaryLevel"><xsl:value-of select="concat(' ', f:code('pesc-credit-levels', normalize-space()))"/></xsl:for-each></xsl:variable>
+  <xsl:variable name="careers-4"><xsl:for-each select="$student/AcademicRecord/AcademicSession/Course/CourseCreditLevel | $student/AcademicRecord/Course/CourseCreditLevel"><xsl:value-of select="concat(' ', f:code('pesc-credit-levels', normalize-space()))"/></xsl:for-each></xsl:variable>
+  <xsl:variable name="careers">
+    <xsl:choose>
+      <xsl:when test="contains($careers-1, 'a')"><xsl:value-of select="$careers-1"/></xsl:when>
+      <xsl:when test="contains($careers-2, 'a')"><xsl:value-of select="$careers-2"/></xsl:when>
+      <xsl:when test="contains($careers-3, 'a')"><xsl:value-of select="$careers-3"/></xsl:when>
+      <xsl:when test="contains($careers-4, ' undergraduate')"> undergraduate</xsl:when>
+      <xsl:otherwise><xsl:value-of select="$careers-4"/></xsl:otherwise>
+    </xsl:choose>
+  </xsl:variable>
   <xsl:variable name="career">
     <xsl:if test="contains($careers, ' undergraduate')">+undergraduate</xsl:if>
     <xsl:if test="contains($careers, ' graduate')">+graduate</xsl:if>

@@ -127,7 +127,7 @@ def of_source(root):
     for node in student.iter("Licensure"):
         facts["licence"][text(node, "LicensureName")] += 1
     for test in student.findall("Tests"):
-        facts["test"][text(test, "TestName")] += 1
+        facts["test"][text(test, "TestName") or text(test, "TestCode") or text(test, "EducationTestCode")] += 1
         for score in test.iter("TestScores"):
             if text(score, "ScoreInvalidatedIndicator").lower() not in ("true", "1"):
                 facts["score"][text(score, "ScoreValue")] += 1
@@ -172,7 +172,7 @@ def of_output(root):
                     facts["original"][(code, r.get("value"))] += 1
         elif kind == "Assessment":
             where = "test"
-            facts["test"][name if name != code else ""] += 1
+            facts["test"][name] += 1
             for r in a.findall(LR + "result"):
                 facts["score"][r.get("value")] += 1
         elif kind == "License":
