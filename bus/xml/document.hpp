@@ -1,5 +1,5 @@
-// One tree for every format. A Document is made by a parser (xml/parser.hpp, formats/) or a Transformer, and stays on the thread
-// that made it: only bytes cross threads. The tree library behind it shows in no header.
+// One tree for every format. A Document is made by a parser (xml/parser.hpp, formats/) or a Transformer, and stays on the
+// thread that made it: only bytes cross threads. The tree library behind it shows in no header.
 #pragma once
 
 #include <cstdint>
@@ -17,9 +17,9 @@ public:
     Node() = default;
     explicit operator bool() const { return node_ != nullptr; }
 
-    std::string_view name() const;           // local name
-    std::string_view namespace_uri() const;  // "" for none
-    std::string text() const;                // string value: all text below
+    std::string_view name() const;                             // local name
+    std::string_view namespace_uri() const;                    // "" for none
+    std::string text() const;                                  // string value: all text below
     std::string attribute(std::string_view local_name) const;  // "" when absent; attributes in no namespace
     bool has_attribute(std::string_view local_name) const;
     struct Attribute {
@@ -27,15 +27,17 @@ public:
     };
     std::vector<Attribute> attributes() const;
     std::map<std::string, std::string> namespaces() const;  // prefixes in scope at this element, "" for the default one
-    std::uint64_t line() const;  // in the source, 0 when unknown
-    std::string path() const;    // /enrollments/enrollment[104]/term: local names, positions where siblings share the name
+    std::uint64_t line() const;                             // in the source, 0 when unknown
+    std::string path() const;  // /enrollments/enrollment[104]/term: local names, positions where siblings share the name
 
     Node parent() const;
-    Node first_child() const;              // elements only
-    Node next() const;                     // next sibling element
+    Node first_child() const;                       // elements only
+    Node next() const;                              // next sibling element
     Node child(std::string_view local_name) const;  // first child element of that local name in any namespace
     std::vector<Node> children(std::string_view local_name = {}) const;
-    std::string child_text(std::string_view local_name) const { return child(local_name) ? child(local_name).text() : std::string(); }
+    std::string child_text(std::string_view local_name) const {
+        return child(local_name) ? child(local_name).text() : std::string();
+    }
 
     void* raw() const { return node_; }  // for bus/xml alone
     explicit Node(void* node) : node_(node) {}
@@ -54,7 +56,8 @@ public:
     Node root() const;
     explicit operator bool() const { return static_cast<bool>(root()); }
 
-    // UTF-8, without declaration unless asked; canonical=true gives the same bytes for the same tree (attributes sorted, no indent).
+    // UTF-8, without declaration unless asked; canonical=true gives the same bytes for the same tree (attributes sorted, no
+    // indent).
     struct WriteOptions {
         bool declaration = false;
         bool indent = false;
@@ -74,8 +77,8 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
-// Builds a Document from events; used by formats/ (JSON, CSV) and tests. One thread. Names are made valid XML names by the caller
-// (xml_name below). Throws Error(kPoison, "XML-02x") beyond the limits or for a character that XML cannot carry.
+// Builds a Document from events; used by formats/ (JSON, CSV) and tests. One thread. Names are made valid XML names by the
+// caller (xml_name below). Throws Error(kPoison, "XML-02x") beyond the limits or for a character that XML cannot carry.
 class TreeBuilder {
 public:
     struct Limits {
@@ -98,7 +101,7 @@ public:
     void line(std::uint64_t line);  // of the elements that follow
     std::size_t depth() const;
     std::string path() const;  // of the open element
-    Document finish();  // the builder can then be used again
+    Document finish();         // the builder can then be used again
     void clear();
 
 private:

@@ -1,5 +1,5 @@
-// XML bytes -> Document in one parse by Xerces SAX2 (no DTD, no entities, no network), validated on the way when schemas are given.
-// Reuse one parser for many documents; one thread each.
+// XML bytes -> Document in one parse by Xerces SAX2 (no DTD, no entities, no network), validated on the way when schemas are
+// given. Reuse one parser for many documents; one thread each.
 #pragma once
 
 #include <cstddef>
@@ -27,17 +27,19 @@ public:
     XmlParser(XmlParser&&) noexcept;
     XmlParser& operator=(XmlParser&&) noexcept;
 
-    // Detects UTF-8, UTF-16 by the bytes first. Throws Error or ValidationError (kPoison, "XML-0xx", "XSD-0xx") with line, column
-    // and element path. file: the name in errors.
+    // Detects UTF-8, UTF-16 by the bytes first. Throws Error or ValidationError (kPoison, "XML-0xx", "XSD-0xx") with line,
+    // column and element path. file: the name in errors.
     Document parse(std::string_view bytes, std::string_view file = {});
 
-    // Streams a batch: each element whose path of local names is record_path ("AcademicRecordBatch/BatchContent/*", a last '*' =
-    // every child) becomes a Document of its own (validated when schemas know its namespace). Memory holds one record. read fills
-    // the buffer and returns the bytes, 0 at the end. record gets the number from 1; what it throws passes through. A broken record is given to broken and the next one follows; a broken stream throws.
+    // Streams a batch: each element whose path of local names is record_path ("AcademicRecordBatch/BatchContent/*", a last '*'
+    // = every child) becomes a Document of its own (validated when schemas know its namespace). Memory holds one record. read
+    // fills the buffer and returns the bytes, 0 at the end. record gets the number from 1; what it throws passes through. A
+    // broken record is given to broken and the next one follows; a broken stream throws.
     using Read = std::function<std::size_t(char*, std::size_t)>;
     using Record = std::function<void(std::uint64_t number, Document)>;
     using Broken = std::function<void(std::uint64_t number, const Error&)>;
-    void split(const Read& read, std::string_view record_path, const Record& record, const Broken& broken, std::string_view file = {});
+    void split(const Read& read, std::string_view record_path, const Record& record, const Broken& broken,
+               std::string_view file = {});
 
 private:
     struct Impl;

@@ -1,5 +1,5 @@
-// Compiled XSDs. The schema is chosen by the root element's namespace. Two judges over the same files: Xerces while it parses XML
-// bytes, libxml2 over trees from other formats and over transform results. Loaded once, read-only, shared by all workers.
+// Compiled XSDs. The schema is chosen by the root element's namespace. Two judges over the same files: Xerces while it parses
+// XML bytes, libxml2 over trees from other formats and over transform results. Loaded once, read-only, shared by all workers.
 #pragma once
 
 #include <filesystem>
@@ -24,8 +24,10 @@ struct Violation {
 // Thrown by parse and validate: the Error says the first violation; all of them (at most 50) are here.
 class ValidationError : public Error {
 public:
-    ValidationError(Error first, std::vector<Violation> violations) : Error(std::move(first)), violations_(std::move(violations)) {}
+    ValidationError(Error first, std::vector<Violation> violations)
+        : Error(std::move(first)), violations_(std::move(violations)) {}
     const std::vector<Violation>& violations() const { return violations_; }
+
 private:
     std::vector<Violation> violations_;
 };
@@ -35,6 +37,9 @@ public:
     // Files (their imports and includes are found relative to them). Throws Error(kConfig, "XSD-0xx") with file and line.
     static std::shared_ptr<const Schemas> load(const std::vector<std::filesystem::path>& files);
     ~Schemas();
+
+    // Large schemas are compiled when the first document needs them: this compiles all now (for `check`). Throws as load does.
+    void compile_all() const;
 
     bool knows(std::string_view namespace_uri) const;
     const std::vector<std::filesystem::path>& files() const;

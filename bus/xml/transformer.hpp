@@ -14,7 +14,8 @@
 
 namespace clrbus {
 
-// <xsl:message>CODE|severity|path|text</xsl:message> raises a business warning; terminate="yes" ends as Error(kPoison) of that CODE.
+// <xsl:message>CODE|severity|path|text</xsl:message> raises a business warning; terminate="yes" ends as Error(kPoison) of that
+// CODE.
 struct TransformMessage {
     std::string code, severity, path, text;
 };
@@ -25,8 +26,8 @@ public:
         int template_depth = 500;
         unsigned long operations = 10'000'000;
     };
-    // Imports and includes are found relative to the importing file and must lie below root. Throws Error(kConfig, "XSL-0xx") with
-    // file and line. code_lists may be null.
+    // Imports and includes are found relative to the importing file and must lie below root. Throws Error(kConfig, "XSL-0xx")
+    // with file and line. code_lists may be null.
     static std::shared_ptr<const Transformer> compile(const std::filesystem::path& file, const std::filesystem::path& root,
                                                       std::shared_ptr<const CodeLists> code_lists, const Limits& limits);
     static std::shared_ptr<const Transformer> compile(const std::filesystem::path& file, const std::filesystem::path& root,

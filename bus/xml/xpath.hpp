@@ -1,5 +1,5 @@
-// A compiled XPath 1.0 expression with namespaces, variables (headers and properties of a message as $name) and the f: functions.
-// Compiled once; evaluated on any worker (evaluation makes its own context).
+// A compiled XPath 1.0 expression with namespaces, variables (headers and properties of a message as $name) and the f:
+// functions. Compiled once; evaluated on any worker (evaluation makes its own context).
 #pragma once
 
 #include <map>
@@ -23,7 +23,8 @@ public:
                                                 std::shared_ptr<const CodeLists> code_lists = nullptr);
     ~XPath();
 
-    // context: the root of the document when null. Throws Error(kPoison, "XPATH-1xx"): unknown variable, more than 1 M operations.
+    // context: the root of the document when null. Throws Error(kPoison, "XPATH-1xx"): unknown variable, more than 1 M
+    // operations.
     bool test(const Document& document, const Variables& variables = {}, Node context = {}) const;
     std::string string(const Document& document, const Variables& variables = {}, Node context = {}) const;
     double number(const Document& document, const Variables& variables = {}, Node context = {}) const;

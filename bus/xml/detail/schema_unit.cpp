@@ -1,0 +1,218 @@
+#include "xml/detail/schema_unit.hpp"
+
+#include <libxml/parser.h>
+#include <libxml/tree.h>
+#include <libxml/uri.h>
+#include <libxml/xmlschemas.h>
+
+#include <algorithm>
+#include <cstring>
+#include <xercesc/framework/LocalFileInputSource.hpp>
+#include <xercesc/framework/XMLGrammarPoolImpl.hpp>
+#include <xercesc/parsers/SAX2XMLReaderImpl.hpp>
+#include <xercesc/sax/SAXParseException.hpp>
+#include <xercesc/sax2/DefaultHandler.hpp>
+#include <xercesc/util/OutOfMemoryException.hpp>
+#include <xercesc/util/XMLEntityResolver.hpp>
+#include <xercesc/util/XMLResourceIdentifier.hpp>
+#include <xercesc/validators/common/Grammar.hpp>
+
+#include "xml/detail/library.hpp"
+#include "xml/detail/xerces_text.hpp"
+
+namespace clrbus::xml_detail {
+
+namespace {
+
+constexpr const char* kSchemaNamespace = "http://www.w3.org/2001/XMLSchema";
+
+std::string unit_attribute(const xmlNode* node, const char* name) {
+    const std::unique_ptr<xmlChar, void (*)(void*)> value(
+        xmlGetNoNsProp(const_cast<xmlNode*>(node), reinterpret_cast<const xmlChar*>(name)), [](void* p) { xmlFree(p); });
+    return value ? reinterpret_cast<const char*>(value.get()) : std::string();
+}
+
+bool unit_is(const xmlNode* node, const char* name) {
+    return node->type == XML_ELEMENT_NODE && node->ns != nullptr &&
+           std::strcmp(reinterpret_cast<const char*>(node->ns->href), kSchemaNamespace) == 0 &&
+           std::strcmp(reinterpret_cast<const char*>(node->name), name) == 0;
+}
+
+// A location beside a file, as both judges see it.
+std::filesystem::path unit_resolve(const std::filesystem::path& base, std::string location) {
+    if (location.starts_with("file://")) location.erase(0, 7);
+    if (char* raw = xmlURIUnescapeString(location.c_str(), static_cast<int>(location.size()), nullptr)) {
+        location = raw;
+        xmlFree(raw);
+    }
+    std::error_code failed;
+    const std::filesystem::path file = std::filesystem::canonical(base.parent_path() / location, failed);
+    return failed ? std::filesystem::path() : file;
+}
+
+std::string unit_one_line(std::string text) {
+    std::replace(text.begin(), text.end(), '\n', ' ');
+    while (!text.empty() && text.back() == ' ') text.pop_back();
+    return text;
+}
+
+// The first error of a grammar load, and only the files of the unit.
+class UnitHandler : public xercesc::DefaultHandler, public xercesc::XMLEntityResolver {
+public:
+    UnitHandler(const std::vector<std::filesystem::path>& files, std::string missing)
+        : files_(files), missing_(std::move(missing)) {}
+
+    void warning(const xercesc::SAXParseException&) override {}
+    void error(const xercesc::SAXParseException& e) override { refuse(e); }
+    void fatalError(const xercesc::SAXParseException& e) override { refuse(e); }
+    void resetErrors() override {}
+
+    xercesc::InputSource* resolveEntity(const XMLCh*, const XMLCh*) override { return nullptr; }
+    xercesc::InputSource* resolveEntity(xercesc::XMLResourceIdentifier* id) override {
+        std::string location = to_utf8(id->getSchemaLocation());
+        if (location.empty()) location = to_utf8(id->getSystemId());
+        std::string base = to_utf8(id->getBaseURI());
+        if (base.starts_with("file://")) base.erase(0, 7);
+        const std::filesystem::path file = unit_resolve(base, location);
+        if (std::find(files_.begin(), files_.end(), file) == files_.end()) return nullptr;  // an import that is not there
+        const std::u16string name = to_utf16(file.string());
+        return new xercesc::LocalFileInputSource(name.c_str());  // owned by the caller
+    }
+
+private:
+    [[noreturn]] void refuse(const xercesc::SAXParseException& e) {
+        std::string file = to_utf8(e.getSystemId());
+        if (file.starts_with("file://")) file.erase(0, 7);
+        throw Error(Fault::kConfig, "XSD-054", "loading schema", place(file, {}, e.getLineNumber(), e.getColumnNumber()),
+                    unit_one_line(to_utf8(e.getMessage())) + missing_);
+    }
+
+    const std::vector<std::filesystem::path>& files_;
+    std::string missing_;
+};
+
+}  // namespace
+
+struct SchemaUnit::Compiled {
+    std::unique_ptr<xercesc::XMLGrammarPoolImpl> grammars;  // read by all parsers, locked
+    xmlSchema* schema = nullptr;                            // read by all validations
+    Compiled() = default;
+    ~Compiled() {
+        if (schema != nullptr) xmlSchemaFree(schema);
+    }
+    Compiled(const Compiled&) = delete;
+    Compiled& operator=(const Compiled&) = delete;
+};
+
+SchemaUnit::SchemaUnit(const std::filesystem::path& file) : file_(file) {
+    init_libraries();
+    std::error_code failed;
+    const std::filesystem::path real = std::filesystem::canonical(file, failed);
+    if (failed) throw Error(Fault::kConfig, "XSD-050", "loading schema", place(file.string()), "no such file");
+    read(real);
+}
+
+SchemaUnit::~SchemaUnit() = default;
+
+void SchemaUnit::read(const std::filesystem::path& file) {
+    if (std::find(files_.begin(), files_.end(), file) != files_.end()) return;
+    const bool first = files_.empty();
+    files_.push_back(file);
+    const std::string bytes = read_file(file, "XSD-050");
+    bytes_ += bytes.size();
+    Complaints complaints(1);
+    const std::unique_ptr<xmlDoc, void (*)(xmlDoc*)> document(
+        xmlReadMemory(bytes.data(), static_cast<int>(bytes.size()), file.c_str(), nullptr, XML_PARSE_NONET), xmlFreeDoc);
+    if (!document || document->intSubset != nullptr) {
+        const Complaint why = complaints.empty() ? Complaint{} : complaints.list().front();
+        throw Error(Fault::kConfig, "XSD-051", "loading schema", place(file.string(), {}, static_cast<std::uint64_t>(why.line)),
+                    document ? "a DOCTYPE is not allowed" : unit_one_line(why.text));
+    }
+    const xmlNode* root = xmlDocGetRootElement(document.get());
+    if (root == nullptr || !unit_is(root, "schema")) {
+        throw Error(Fault::kConfig, "XSD-051", "loading schema", place(file.string(), {}, root != nullptr ? root->line : 1u),
+                    "the root element is not xs:schema");
+    }
+    if (first) namespace_ = unit_attribute(root, "targetNamespace");
+    for (const xmlNode* node = root->children; node != nullptr; node = node->next) {
+        if (first && unit_is(node, "element")) roots_.push_back(unit_attribute(node, "name"));
+        if (!unit_is(node, "import") && !unit_is(node, "include") && !unit_is(node, "redefine")) continue;
+        const std::string location = unit_attribute(node, "schemaLocation");
+        if (location.empty() && unit_is(node, "import")) continue;
+        const Where where = place(file.string(), {}, node->line);
+        if (location.find("://") != std::string::npos && !location.starts_with("file://")) {
+            throw Error(Fault::kConfig, "XSD-052", "loading schema", where, "schemaLocation is a network address")
+                .expected("a copy of the schema in a file beside this one");
+        }
+        const std::filesystem::path next = unit_resolve(file, location);
+        if (next.empty()) {
+            // An import that nothing uses may be missing (official schemas name some); if it is used, compiling says so.
+            if (!unit_is(node, "import")) {
+                throw Error(Fault::kConfig, "XSD-052", "loading schema", where, "there is no file '" + location + "'");
+            }
+            missing_ += (missing_.empty() ? " (imports that are not there: " : ", ") + location;
+            continue;
+        }
+        read(next);
+    }
+}
+
+std::string SchemaUnit::missing() const {
+    return missing_.empty() ? std::string() : missing_ + ")";
+}
+
+void SchemaUnit::compile() const {
+    std::call_once(once_, [this] {
+        auto compiled = std::make_unique<Compiled>();
+        const std::string name = files_.front().string();
+        compiled->grammars = std::make_unique<xercesc::XMLGrammarPoolImpl>(xercesc::XMLPlatformUtils::fgMemoryManager);
+        try {
+            UnitHandler handler(files_, missing());
+            xercesc::SAX2XMLReaderImpl reader(xercesc::XMLPlatformUtils::fgMemoryManager, compiled->grammars.get());
+            reader.setFeature(xercesc::XMLUni::fgXercesSchema, true);
+            reader.setFeature(xercesc::XMLUni::fgXercesSchemaFullChecking, true);
+            reader.setFeature(xercesc::XMLUni::fgXercesLoadExternalDTD, false);
+            reader.setFeature(xercesc::XMLUni::fgXercesDisableDefaultEntityResolution, true);
+            reader.setErrorHandler(&handler);
+            reader.setXMLEntityResolver(&handler);
+            const std::u16string path = to_utf16(name);
+            const xercesc::LocalFileInputSource source(path.c_str());
+            if (reader.loadGrammar(source, xercesc::Grammar::SchemaGrammarType, true) == nullptr) {
+                throw Error(Fault::kConfig, "XSD-054", "loading schema", place(name), "Xerces does not accept it");
+            }
+            compiled->grammars->lockPool();
+        } catch (const xercesc::XMLException& e) {
+            throw Error(Fault::kConfig, "XSD-054", "loading schema", place(name), unit_one_line(to_utf8(e.getMessage())));
+        } catch (const xercesc::OutOfMemoryException&) {
+            throw std::bad_alloc();
+        }
+        FileScope scope({});
+        Complaints complaints(1);
+        const std::unique_ptr<xmlSchemaParserCtxt, void (*)(xmlSchemaParserCtxt*)> parser(xmlSchemaNewParserCtxt(name.c_str()),
+                                                                                          xmlSchemaFreeParserCtxt);
+        if (parser) {
+            xmlSchemaSetParserStructuredErrors(parser.get(), reinterpret_cast<xmlStructuredErrorFunc>(&Complaints::take),
+                                               &complaints);
+            compiled->schema = xmlSchemaParse(parser.get());
+        }
+        if (compiled->schema == nullptr) {
+            const Complaint why = complaints.empty() ? Complaint{} : complaints.list().front();
+            throw Error(Fault::kConfig, "XSD-055", "loading schema",
+                        place(why.file.empty() ? name : why.file, {}, static_cast<std::uint64_t>(why.line)),
+                        unit_one_line(why.text) + missing());
+        }
+        compiled_ = std::move(compiled);
+    });
+}
+
+void* SchemaUnit::grammars() const {
+    compile();
+    return static_cast<xercesc::XMLGrammarPool*>(compiled_->grammars.get());
+}
+
+xmlSchema* SchemaUnit::tree_schema() const {
+    compile();
+    return compiled_->schema;
+}
+
+}  // namespace clrbus::xml_detail

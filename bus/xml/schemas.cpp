@@ -1,0 +1,105 @@
+#include "xml/schemas.hpp"
+
+#include <libxml/tree.h>
+
+#include <algorithm>
+
+#include "xml/detail/judge.hpp"
+#include "xml/detail/library.hpp"
+#include "xml/detail/schema_unit.hpp"
+
+namespace clrbus {
+
+namespace {
+
+// A schema with more text than this (the official PESC ones: about a megabyte, 60 ms) is compiled when the first document needs
+// it.
+constexpr std::uintmax_t kSchemasAtOnce = 256u << 10;
+
+}  // namespace
+
+Schemas::Schemas() : impl_(std::make_unique<Impl>()) {}
+Schemas::~Schemas() = default;
+
+std::shared_ptr<const Schemas> Schemas::load(const std::vector<std::filesystem::path>& files) {
+    const std::shared_ptr<Schemas> schemas(new Schemas());
+    Impl& impl = *schemas->impl_;
+    for (const std::filesystem::path& file : files) {
+        auto unit = std::make_unique<xml_detail::SchemaUnit>(file);
+        if (const xml_detail::SchemaUnit* other = impl.find(unit->namespace_uri())) {
+            throw Error(Fault::kConfig, "XSD-056", "loading schema", xml_detail::place(file.string()),
+                        "its namespace '" + unit->namespace_uri() + "' is also that of " + other->file().string())
+                .expected("one file for a namespace; xs:include joins several");
+        }
+        impl.files.push_back(file);
+        for (const std::filesystem::path& read : unit->files()) {
+            if (std::find(impl.all_files.begin(), impl.all_files.end(), read) == impl.all_files.end())
+                impl.all_files.push_back(read);
+        }
+        if (unit->bytes() <= kSchemasAtOnce) unit->compile();
+        impl.units.push_back(std::move(unit));
+    }
+    return schemas;
+}
+
+void Schemas::compile_all() const {
+    for (const auto& unit : impl_->units) unit->compile();
+}
+
+bool Schemas::knows(std::string_view namespace_uri) const {
+    return impl_->find(namespace_uri) != nullptr;
+}
+
+const std::vector<std::filesystem::path>& Schemas::files() const {
+    return impl_->files;
+}
+
+const std::vector<std::filesystem::path>& Schemas::all_files() const {
+    return impl_->all_files;
+}
+
+void Schemas::validate(const Document& document, std::string_view file) const {
+    const Node root = document.root();
+    if (!root) {
+        throw Error(Fault::kPoison, "XML-010", "validating", xml_detail::place(std::string(file)), "the document is empty");
+    }
+    const xml_detail::SchemaUnit* unit = impl_->find(root.namespace_uri());
+    if (unit == nullptr) {
+        throw impl_->unknown_root(xml_detail::place(std::string(file), root.path(), root.line()), root.name(),
+                                  root.namespace_uri());
+    }
+    std::vector<Violation> violations = xml_detail::judge_tree(*unit, static_cast<xmlDoc*>(document.raw()), file);
+    if (violations.empty()) return;
+    for (Violation& violation : violations) {
+        if (violation.code != "XSD-001") continue;
+        for (const std::string& name : unit->roots()) violation.expected += (violation.expected.empty() ? "" : ", ") + name;
+    }
+    throw xml_detail::violations_error(std::move(violations));
+}
+
+const xml_detail::SchemaUnit* Schemas::Impl::find(std::string_view namespace_uri) const {
+    for (const auto& unit : units) {
+        if (unit->namespace_uri() == namespace_uri) return unit.get();
+    }
+    return nullptr;
+}
+
+ValidationError Schemas::Impl::unknown_root(Where where, std::string_view name, std::string_view namespace_uri) const {
+    Violation violation;
+    violation.where = std::move(where);
+    violation.code = "XSD-001";
+    violation.what = "no schema knows the root element '" + xml_detail::shown_name(name) + "' " +
+                     (namespace_uri.empty() ? std::string("in no namespace")
+                                            : "of namespace '" + xml_detail::shown_name(namespace_uri) + "'");
+    for (const auto& unit : units) {
+        if (!violation.expected.empty()) violation.expected += ", ";
+        violation.expected += unit->namespace_uri().empty() ? "no namespace" : "namespace '" + unit->namespace_uri() + "'";
+        if (violation.expected.size() > 400) {
+            violation.expected += ", …";
+            break;
+        }
+    }
+    return xml_detail::violations_error({std::move(violation)});
+}
+
+}  // namespace clrbus
