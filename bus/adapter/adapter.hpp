@@ -61,14 +61,14 @@ public:
     // The state of a message that was accepted: "waiting", "delivered", "dead", "filtered", …, with the reason; for Location
     // and receipts.
     struct State {
-        std::string state, code, path, expected, reason;
+        std::string state{}, code{}, path{}, expected{}, reason{};
         std::uint64_t children = 0, dead = 0;
         // True when nothing of it waits any more, children included: a receipt can be written.
         bool finished = false;
         // Children that did not get through, by record number; at most kRowsMost.
         struct Row {
             std::uint64_t row = 0;
-            std::string state, code, path, expected;
+            std::string state{}, code{}, path{}, expected{};
         };
         std::vector<Row> rows{};
         static constexpr std::size_t kRowsMost = 10'000;

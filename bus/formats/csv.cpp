@@ -54,7 +54,7 @@ public:
     }
 
     StreamPosition next() const override { return next_; }
-    bool needs_head() const override { return resuming_ && !head_seen_; }
+    bool needs_head() const override { return !head_seen_; }
 
     void resume(const StreamPosition& position) override {
         if (position.record <= 1) return;

@@ -260,6 +260,21 @@ TEST(Csv, ResumesAfterEveryRow) {
     expect_resumes(csv(options), "a;b\n\xE9;2\n\x81;2\n3;4\n", 3);
 }
 
+TEST(Csv, ResumesAlsoBehindTheHead) {
+    Split rest;
+    std::unique_ptr<RecordSplitter> splitter;
+    splitter = make_csv_splitter({}, collect(rest, splitter));
+    for (const char c : std::string("a,b\n1,2\n")) {
+        if (!splitter->needs_head()) break;
+        splitter->write({&c, 1});
+    }
+    splitter->resume({3, 8, 4});
+    splitter->write("5,6\n");
+    splitter->finish();
+    EXPECT_THAT(rest.numbers, ElementsAre(3));
+    EXPECT_THAT(rest.documents, ElementsAre(csv_row("5", "6")));
+}
+
 TEST(Csv, DrivesAFileAndResumesIt) {
     const auto file = std::filesystem::temp_directory_path() / ("clrbus_csv_" + std::to_string(::getpid()) + ".csv");
     const auto write = [&] {

@@ -38,8 +38,8 @@ public:
     // After the record that was delivered last; asked in a handler, after the record in hand.
     virtual StreamPosition next() const = 0;
 
-    // To resume: resume() on a new splitter, then write the input from its start while needs_head() (a CSV header; no record is
-    // delivered from it), then from position.offset.
+    // To resume: resume() on a new splitter, write the input from its start while needs_head() (a CSV header; no record is
+    // delivered from it), then from position.offset. Where the head ends at a known byte, resume() may also follow it.
     virtual void resume(const StreamPosition& position) = 0;
     virtual bool needs_head() const = 0;
 };

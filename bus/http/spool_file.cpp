@@ -21,7 +21,7 @@ namespace {
 
 }  // namespace
 
-SpoolFile::SpoolFile(const std::filesystem::path& folder) : path_(folder / ("http-" + new_uuid() + ".part")) {
+SpoolFile::SpoolFile(const std::filesystem::path& folder) : path_(folder / ("spool-" + new_uuid() + ".part")) {
     fd_ = ::open(path_.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd_ < 0) spool_failed("the file cannot be made");
 }

@@ -1,0 +1,324 @@
+#include "adapters_directory/directory_adapter.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "adapter/repeater.hpp"
+#include "adapters_directory/drop_folder.hpp"
+#include "adapters_directory/folder_watch.hpp"
+#include "adapters_directory/intake.hpp"
+#include "adapters_directory/pickup_plan.hpp"
+#include "adapters_directory/receipt.hpp"
+#include "core/counters.hpp"
+#include "core/log.hpp"
+
+namespace clrbus::adapters::directory {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using Steady = std::chrono::steady_clock::time_point;
+
+constexpr std::size_t kInHandMost = 8;  // files that were put and not answered yet
+constexpr std::size_t kReceiptsATime = 200;
+constexpr milliseconds kReceiptEvery{500};
+constexpr milliseconds kClosedWait{1000};
+constexpr milliseconds kStopWait{10'000};  // for answers to what was handed over
+
+struct DirectoryConfig {
+    std::filesystem::path path;
+    PlanOptions plan;
+    IntakeOptions intake;
+    milliseconds schedule{30'000};
+    bool keep = true;
+    bool receipts = true;
+
+    DirectoryConfig(const Config& config, const Inbox& inbox, const std::filesystem::path& state_dir) {
+        const std::string given = config.get("path");
+        path = given.empty() ? state_dir / "drop" / inbox.route() : std::filesystem::path(given);
+        if (!given.empty() && path.is_relative()) config.fail("DIR-010", "path", "a whole path, from '/' on");
+        for (const auto& part : path)
+            if (part == "..") config.fail("DIR-010", "path", "a path without '..'");
+        plan.match = config.get("match", "*");
+        if (plan.match.find('/') != std::string::npos) config.fail("DIR-011", "match", "a name holds no '/'");
+        plan.settle = config.get_duration("settle", seconds(2));
+        schedule = read_schedule(config, "schedule", seconds(30), seconds(1));
+        const auto most = static_cast<std::uint64_t>(config.get_int("max-bytes", 0));
+        plan.most = intake.most = most == 0 ? inbox.max_bytes() : std::min(most, inbox.max_bytes());
+        intake.content_type = config.get("content-type");
+        // The original of what was reduced is not kept: it holds what the record must not hold.
+        keep = config.get("taken", "move") == "move" && inbox.reduce() == nullptr;
+        receipts = config.get_bool("receipts", true);
+    }
+};
+
+// Where answers wait for the door's thread. Shared with callbacks, which may outlive the door.
+struct Answers {
+    FolderWatch watch;
+    std::mutex mutex;
+    std::vector<std::pair<std::string, Receipt>> arrived;
+
+    void add(const std::string& name, const Receipt& receipt) {
+        {
+            const std::lock_guard lock(mutex);
+            arrived.emplace_back(name, receipt);
+        }
+        watch.wake();
+    }
+};
+
+class DirectorySource : public Source {
+public:
+    DirectorySource(const AdapterContext& context)
+        : inbox_(*context.inbox), clock_(*context.clock), config_(context.config, inbox_, context.state_dir) {}
+    ~DirectorySource() override { stop(); }
+
+    void start() override {
+        thread_ = std::thread([this] { run(); });
+    }
+    void stop() override {
+        stopping_ = true;
+        answers_->watch.wake();
+        if (thread_.joinable()) thread_.join();
+    }
+    Health health() const override {
+        const std::lock_guard lock(mutex_);
+        return health_;
+    }
+
+private:
+    void run();
+    milliseconds turn(Steady now);
+    void open_folder();
+    void look(Steady now);
+    void take(const std::string& name);
+    void settle_answers(Steady now);
+    void accepted(const std::string& name, const std::string& id);
+    void failed(const std::string& name, const std::string& code, const std::string& expected);
+    void write_receipts(Steady now);
+    void report(bool ok, std::string text);
+
+    Inbox& inbox_;        // any thread
+    const Clock& clock_;  // any thread
+    const DirectoryConfig config_;
+    std::shared_ptr<Answers> answers_ = std::make_shared<Answers>();
+    std::atomic<bool> stopping_{false};
+
+    // The door's thread only:
+    std::unique_ptr<DropFolder> folder_;
+    std::set<std::string> in_hand_, renamed_;
+    std::map<std::string, SeenFile> seen_;
+    std::deque<std::string> to_take_;                // claimed or still to be claimed, in order
+    std::set<std::string> claimed_;                  // of to_take_: already in .taking/
+    std::map<std::string, std::string> waiting_;     // name in done/ -> message id
+    std::map<std::string, std::string> waiting_as_;  // the other way round
+    std::string last_receipt_;                       // where the next round of receipts goes on
+    Steady closed_until_{}, receipts_at_{}, look_at_{};
+    bool unsettled_ = false;
+
+    mutable std::mutex mutex_;
+    Health health_;
+
+    std::thread thread_;  // last: runs on all of the above
+};
+
+void DirectorySource::report(bool ok, std::string text) {
+    const std::lock_guard lock(mutex_);
+    if (health_.ok == ok && health_.text == text) return;
+    health_ = {ok, std::move(text), clock_.now()};
+    if (!ok) log::warn("directory", "door of '" + inbox_.route() + "': " + health_.text);
+}
+
+void DirectorySource::run() {
+    milliseconds wait{0};
+    while (!stopping_) {
+        answers_->watch.wait(wait, renamed_);
+        const Steady now = clock_.steady();
+        try {
+            if (!folder_) open_folder();
+            wait = turn(now);
+        } catch (const Error& error) {  // the folder or the disk: it is tried again
+            report(false, error.what());
+            wait = kClosedWait;
+        }
+    }
+    // What was handed over finishes; an answer that does not come leaves its file in .taking/ for the next start.
+    const Steady give_up = clock_.steady() + kStopWait;
+    while (!in_hand_.empty() && clock_.steady() < give_up) {
+        answers_->watch.wait(milliseconds(50), renamed_);
+        try {
+            settle_answers(clock_.steady());
+        } catch (const Error& error) {
+            log::warn("directory", error.what());
+        }
+    }
+}
+
+void DirectorySource::open_folder() {
+    auto folder = std::make_unique<DropFolder>(config_.path);
+    answers_->watch.watch(config_.path);
+    for (std::string& name : folder->claimed()) {
+        claimed_.insert(name);
+        to_take_.push_back(std::move(name));
+    }
+    waiting_ = folder->waiting();
+    for (const auto& [as, id] : waiting_) waiting_as_[id] = as;
+    folder_ = std::move(folder);
+}
+
+// One round; gives how long there is nothing to do.
+milliseconds DirectorySource::turn(Steady now) {
+    settle_answers(now);
+    if (config_.receipts && now >= receipts_at_) write_receipts(now);
+
+    const bool open = inbox_.open() && now >= closed_until_;
+    if (open) {
+        if (to_take_.empty() && (now >= look_at_ || !renamed_.empty() || unsettled_)) look(now);
+        while (!to_take_.empty() && in_hand_.size() < kInHandMost && now >= closed_until_ && !stopping_) {
+            const std::string name = std::move(to_take_.front());
+            to_take_.pop_front();
+            take(name);
+        }
+        report(true, "ok");
+    } else {
+        report(false, "the inbox takes nothing; files wait in the folder");
+    }
+
+    milliseconds wait = config_.schedule;
+    if (!open) wait = std::min(wait, kClosedWait);
+    if (!waiting_.empty()) wait = std::min(wait, kReceiptEvery);
+    if (open && unsettled_) wait = std::min(wait, std::max(config_.plan.settle / 2, milliseconds(10)));
+    if (open && !to_take_.empty() && in_hand_.size() < kInHandMost) wait = milliseconds(0);
+    return wait;
+}
+
+void DirectorySource::look(Steady now) {
+    PickupPlan plan = plan_pickup(folder_->list(), seen_, std::exchange(renamed_, {}), now, config_.plan);
+    for (const RefusedFile& file : plan.refuse)
+        if (folder_->claim(file.name)) failed(file.name, file.code, file.expected);
+    to_take_.assign(plan.take.begin(), plan.take.end());
+    seen_ = std::move(plan.seen);
+    unsettled_ = plan.unsettled;
+    look_at_ = now + config_.schedule;
+}
+
+void DirectorySource::take(const std::string& name) {
+    if (claimed_.erase(name) == 0 && !folder_->claim(name)) {
+        // Gone, or one of that name is in hand: the next look finds it.
+        if (in_hand_.contains(name)) unsettled_ = true;
+        return;
+    }
+    try {
+        Incoming incoming = take_in(*folder_, name, inbox_, config_.intake);
+        in_hand_.insert(name);
+        inbox_.put(std::move(incoming), [answers = answers_, name](const Receipt& receipt) { answers->add(name, receipt); });
+    } catch (const Error& error) {
+        if (error.fault() == Fault::kPoison) {
+            failed(name, error.code(), error.expected().empty() ? error.why() : error.expected());
+        } else {
+            log::warn("directory", error.what());
+            folder_->put_back(name);
+            unsettled_ = true;
+        }
+    }
+}
+
+void DirectorySource::settle_answers(Steady now) {
+    std::vector<std::pair<std::string, Receipt>> arrived;
+    {
+        const std::lock_guard lock(answers_->mutex);
+        arrived.swap(answers_->arrived);
+    }
+    for (const auto& [name, receipt] : arrived) {
+        in_hand_.erase(name);
+        switch (receipt.state) {
+            case PutState::kStored:
+            case PutState::kDuplicate:
+                accepted(name, receipt.id);
+                break;
+            case PutState::kFull:
+            case PutState::kFailed:
+                closed_until_ = now + kClosedWait;
+                counter("clrbus_directory_put_back_total").add();
+                if (!folder_->put_back(name)) {  // a new one of that name came meanwhile: this one first
+                    claimed_.insert(name);
+                    to_take_.push_front(name);
+                } else {
+                    renamed_.insert(name);  // it was complete before
+                }
+                break;
+        }
+    }
+}
+
+void DirectorySource::accepted(const std::string& name, const std::string& id) {
+    counter("clrbus_directory_accepted_total").add();
+    const auto known = waiting_as_.find(id);
+    const std::string as = known != waiting_as_.end() ? known->second : folder_->free_name(name);
+    if (config_.receipts && !id.empty() && known == waiting_as_.end()) {
+        folder_->note_waiting(as, id);  // before the move: a crash between the two takes the file again, as a duplicate
+        waiting_[as] = id;
+        waiting_as_[id] = as;
+    }
+    if (config_.keep) {
+        folder_->finish(name, DropFolder::Place::kDone, as);
+    } else {
+        folder_->remove_claimed(name);
+    }
+}
+
+void DirectorySource::failed(const std::string& name, const std::string& code, const std::string& expected) {
+    counter("clrbus_directory_failed_total").add();
+    log::warn("directory", "door of '" + inbox_.route() + "': a file was refused with " + code + "; see failed/");
+    const std::string as = folder_->free_name(plain_name(name));
+    Inbox::State state{.state = "refused", .code = code, .path = {}, .expected = expected, .reason = {}};
+    folder_->write_receipt(DropFolder::Place::kFailed, as, receipt_text(state));
+    if (inbox_.reduce() == nullptr) {
+        folder_->finish(name, DropFolder::Place::kFailed, as);
+    } else {
+        folder_->remove_claimed(name);
+    }
+}
+
+void DirectorySource::write_receipts(Steady now) {
+    receipts_at_ = now + kReceiptEvery;
+    std::size_t left = std::min(kReceiptsATime, waiting_.size());
+    for (auto entry = waiting_.upper_bound(last_receipt_); left != 0 && !waiting_.empty(); --left) {
+        if (entry == waiting_.end()) entry = waiting_.begin();
+        last_receipt_ = entry->first;
+        const std::optional<Inbox::State> state = inbox_.state_of(entry->second);
+        if (!state || !state->finished) {
+            ++entry;
+            continue;
+        }
+        const bool dead = state->state == "dead";
+        if (dead) folder_->fail_done(entry->first);
+        folder_->write_receipt(dead ? DropFolder::Place::kFailed : DropFolder::Place::kDone, entry->first,
+                               receipt_text(*state));
+        folder_->forget_waiting(entry->first);
+        waiting_as_.erase(entry->second);
+        entry = waiting_.erase(entry);
+    }
+}
+
+}  // namespace
+
+const AdapterInfo& adapter_info() {
+    static constexpr AdapterInfo kInfo{
+        .name = "directory",
+        .summary = "Takes files from a folder of this machine once they are complete",
+        .namespace_uri = "urn:clrbus:adapter:directory:1",
+        .schema = "config.xsd",
+        .source = [](const AdapterContext& context) -> std::unique_ptr<Source> {
+            return std::make_unique<DirectorySource>(context);
+        },
+    };
+    return kInfo;
+}
+
+}  // namespace clrbus::adapters::directory

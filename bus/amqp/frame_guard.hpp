@@ -1,0 +1,81 @@
+// Stands between the socket and Proton's core: every frame of a peer is checked here against the state that the connection is
+// in, before Proton sees a byte of it (Proton 0.37 aborts the process on some frames, and enforces neither credit nor sizes).
+// One connection, its I/O thread.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "amqp/limits.hpp"
+#include "amqp/performative.hpp"
+
+namespace clrbus::amqp {
+
+// What the guard knows of one link. Shared by the guard and the link that the engine keeps, both on the I/O thread.
+struct GuardedLink {
+    std::string name;
+    bool peer_sends = false;
+    std::uint64_t granted = 0;      // deliveries allowed since attach; raised by whoever gives credit
+    std::uint64_t started = 0;      // deliveries begun since attach
+    bool in_delivery = false;       // a transfer with more=true was the last one
+    std::uint32_t delivery_id = 0;  // of that delivery
+    std::uint64_t bytes = 0;        // of that delivery so far
+};
+
+class FrameGuard {
+public:
+    // unfinished_total: bytes of begun deliveries of all connections, shared with their guards.
+    FrameGuard(const Limits& limits, std::atomic<std::uint64_t>& unfinished_total);
+    ~FrameGuard();
+    FrameGuard(const FrameGuard&) = delete;
+    FrameGuard& operator=(const FrameGuard&) = delete;
+
+    // The length of the first frame in bytes, 0 when more bytes are needed to tell. Throws Violation.
+    std::size_t length(std::string_view bytes) const { return frame_length(bytes, limits_.max_frame, 0); }
+    // One whole frame. Throws Violation: then nothing of this connection goes to Proton any more. Nothing: a heartbeat.
+    std::optional<Code> check(std::string_view frame);
+
+    // The link of the attach that check saw last.
+    const std::shared_ptr<GuardedLink>& last_attached() const { return last_attached_; }
+    bool opened() const { return opened_; }
+    bool closed() const { return closed_; }
+    std::uint64_t unfinished() const { return unfinished_; }
+
+private:
+    struct Session {
+        bool id_known = false;
+        std::uint32_t next_delivery_id = 0;
+        std::map<std::uint32_t, std::shared_ptr<GuardedLink>> links;  // by the peer's handle
+        std::set<std::pair<std::string, bool>> names;                 // of links in use, with their direction
+    };
+
+    void open(const Performative& p);
+    void begin(const Performative& p);
+    void attach(const Performative& p);
+    void flow(const Performative& p);
+    void transfer(const Performative& p);
+    void disposition(const Performative& p);
+    void detach(const Performative& p);
+    void end(const Performative& p);
+    Session& session(const Performative& p);
+    GuardedLink& link(Session& session, std::uint64_t handle);
+    void forget(GuardedLink& link);
+    void count_unfinished(GuardedLink& link, std::uint64_t bytes);
+
+    const Limits& limits_;
+    std::atomic<std::uint64_t>& unfinished_total_;
+    bool opened_ = false;
+    bool closed_ = false;
+    std::map<std::uint16_t, Session> sessions_;  // by the peer's channel
+    std::size_t links_ = 0;
+    std::uint64_t unfinished_ = 0;
+    std::shared_ptr<GuardedLink> last_attached_;
+};
+
+}  // namespace clrbus::amqp
