@@ -35,6 +35,11 @@ const std::map<std::string, std::string>& Config::namespaces() const {
     return node_ ? node_->namespaces : none;
 }
 
+const std::map<std::string, std::string>& Config::attributes() const {
+    static const std::map<std::string, std::string> none;
+    return node_ ? node_->attributes : none;
+}
+
 bool Config::has(std::string_view attribute) const {
     return node_ && node_->attributes.count(std::string(attribute)) != 0;
 }

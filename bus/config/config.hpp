@@ -30,6 +30,7 @@ public:
     bool get_bool(std::string_view attribute, bool fallback) const;
     std::chrono::milliseconds get_duration(std::string_view attribute, std::chrono::milliseconds fallback) const;
     std::string text() const;  // trimmed text content
+    const std::map<std::string, std::string>& attributes() const;
 
     std::vector<Config> children() const;
     std::vector<Config> children(std::string_view name) const;

@@ -1,0 +1,33 @@
+// The whole bus in one process: builds everything in dependency order, runs, drains, stops.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/settings.hpp"
+#include "core/error.hpp"
+
+namespace clrbus::app {
+
+class Bus {
+public:
+    // Opens the state directory, recovers, compiles the routes, opens the listeners. Throws Error(kConfig) for what must not
+    // start; a route that does not compile does not start, and the others do (route_errors).
+    Bus(const Settings& settings, const std::filesystem::path& state_dir);
+    ~Bus();
+
+    void start();  // doors open, ports.json written
+    void stop();   // doors close, what is in hand ends, everything synced
+    const std::map<std::string, std::uint16_t>& ports() const;
+    const std::vector<Error>& route_errors() const;
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace clrbus::app

@@ -1,0 +1,112 @@
+// clrbus check and clrbus test: what can be known before anything is deployed.
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <iostream>
+
+#include "adapter/adapter.hpp"
+#include "all_adapters.hpp"
+#include "app/cli.hpp"
+#include "app/settings.hpp"
+#include "routing/assets.hpp"
+#include "routing/dry_run.hpp"
+#include "routing/inbox.hpp"
+#include "routing/route.hpp"
+
+namespace clrbus::app {
+namespace {
+
+struct Found {
+    std::string severity;  // error, warning
+    std::string code, text;
+};
+
+void check_doors(const CompiledRoute& route, std::vector<Found>& found) {
+    const auto adapters = adapters::all_adapters();
+    for (const Config& door : route.doors()) {
+        try {
+            make_reduction(door, route.split());
+            const Config endpoint = door.children().front();
+            const bool known = std::any_of(adapters.begin(), adapters.end(),
+                                           [&](const AdapterInfo* a) { return a->namespace_uri == endpoint.namespace_uri(); });
+            if (!known)
+                endpoint.fail("CHECK-001", "no adapter has the namespace '" + std::string(endpoint.namespace_uri()) + "'");
+        } catch (const Error& e) {
+            found.push_back({"error", e.code(), e.what()});
+        }
+    }
+    const auto advise = [&](const char* attribute, const char* why) {
+        if (!route.element().has(attribute))
+            found.push_back({"warning", "CHECK-002",
+                             route.element().where().text() + ": route '" + route.id() + "' has no " + attribute + ": " + why});
+    };
+    advise("steward", "nobody answers for its claims");
+    advise("refresh", "a late source cannot be told from a quiet one");
+    advise("retain", "its originals are kept for ever");
+}
+
+}  // namespace
+
+int check(const std::filesystem::path& config, const std::filesystem::path& overlay, bool json) {
+    std::vector<Found> found;
+    std::size_t routes = 0;
+    try {
+        const Settings settings = read_settings(config, overlay);
+        RouteAssets assets({settings.schemas, settings.transforms, settings.codes, settings.adapter_schemas, settings.zone});
+        const LoadedRoutes loaded = load_routes(settings.routes, assets);
+        routes = loaded.routes.size();
+        for (const Error& e : loaded.errors) found.push_back({"error", e.code(), e.what()});
+        for (const auto& route : loaded.routes) check_doors(*route, found);
+    } catch (const Error& e) {
+        found.push_back({"error", e.code(), e.what()});
+    }
+    const bool good = std::none_of(found.begin(), found.end(), [](const Found& f) { return f.severity == "error"; });
+    if (json) {
+        boost::json::array list;
+        for (const Found& f : found)
+            list.push_back(boost::json::object{{"severity", f.severity}, {"code", f.code}, {"text", f.text}});
+        std::cout << boost::json::serialize(boost::json::object{{"good", good}, {"routes", routes}, {"found", std::move(list)}})
+                  << '\n';
+    } else {
+        for (const Found& f : found) std::cout << f.severity << ": " << f.code << ": " << f.text << '\n';
+        std::cout << routes << " routes, " << found.size() << " findings: " << (good ? "can be deployed" : "NOT to be deployed")
+                  << '\n';
+    }
+    return good ? 0 : 3;
+}
+
+int run_cases(const std::filesystem::path& config, const std::filesystem::path& overlay, const std::string& route, bool json) {
+    const Settings settings = read_settings(config, overlay);
+    RouteAssets assets({settings.schemas, settings.transforms, settings.codes, settings.adapter_schemas, settings.zone});
+    const LoadedRoutes loaded = load_routes(settings.routes, assets);
+    for (const Error& e : loaded.errors) std::cerr << "clrbus: " << e.code() << ": " << e.what() << '\n';
+    std::size_t held = 0, failed = 0;
+    boost::json::array list;
+    std::vector<std::filesystem::path> folders;
+    for (const auto& entry : std::filesystem::directory_iterator(settings.routes)) {
+        if (entry.is_directory() && (route.empty() || entry.path().filename() == route)) folders.push_back(entry.path());
+    }
+    std::sort(folders.begin(), folders.end());
+    for (const auto& folder : folders) {
+        for (const CaseResult& result : clrbus::run_cases(loaded.routes, folder)) {
+            (result.held ? held : failed) += 1;
+            const std::string name = folder.filename().string() + "/" + result.name;
+            if (json) {
+                list.push_back(boost::json::object{{"case", name}, {"held", result.held}, {"difference", result.difference}});
+            } else {
+                std::cout << (result.held ? "ok    " : "FAILED ") << name << (result.held ? "" : ": " + result.difference)
+                          << '\n';
+            }
+        }
+    }
+    if (json) {
+        std::cout << boost::json::serialize(boost::json::object{{"held", held}, {"failed", failed}, {"cases", std::move(list)}})
+                  << '\n';
+    } else {
+        std::cout << held << " cases held, " << failed << " failed\n";
+    }
+    return failed == 0 && loaded.errors.empty() ? 0 : 1;
+}
+
+}  // namespace clrbus::app

@@ -1,0 +1,212 @@
+#include "app/cli.hpp"
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+
+#include "config/loader.hpp"
+#include "core/clock.hpp"
+#include "core/error.hpp"
+#include "credentials/verify.hpp"
+#include "crypto/secret_file.hpp"
+#include "management/control_socket.hpp"
+
+namespace clrbus::app {
+namespace {
+
+using boost::json::array;
+using boost::json::object;
+using boost::json::value;
+
+std::string cell(const value& v) {
+    if (v.is_string()) return std::string(std::string_view(v.get_string()));
+    if (v.is_null()) return {};
+    return boost::json::serialize(v);
+}
+
+// A table with the columns of `names`, in order, as wide as they need to be.
+void table(const array& rows, std::initializer_list<const char*> names) {
+    std::vector<std::vector<std::string>> cells{{names.begin(), names.end()}};
+    for (const value& row : rows) {
+        std::vector<std::string> line;
+        for (const char* name : names) {
+            const value* v = row.as_object().if_contains(name);
+            line.push_back(v == nullptr ? "" : cell(*v));
+        }
+        cells.push_back(std::move(line));
+    }
+    std::vector<std::size_t> width(names.size(), 0);
+    for (const auto& line : cells) {
+        for (std::size_t i = 0; i < line.size(); ++i) width[i] = std::max(width[i], line[i].size());
+    }
+    for (const auto& line : cells) {
+        for (std::size_t i = 0; i < line.size(); ++i) {
+            std::cout << line[i];
+            if (i + 1 < line.size()) std::cout << std::string(width[i] - line[i].size() + 2, ' ');
+        }
+        std::cout << '\n';
+    }
+}
+
+void fields(const object& from, int indent = 0) {
+    for (const auto& [name, v] : from) {
+        const std::string pad(static_cast<std::size_t>(indent), ' ');
+        if (v.is_object()) {
+            std::cout << pad << std::string_view(name) << ":\n";
+            fields(v.as_object(), indent + 2);
+        } else if (v.is_array()) {
+            std::cout << pad << std::string_view(name) << ":\n";
+            for (const value& one : v.as_array()) {
+                if (one.is_object()) {
+                    std::cout << pad << "  -\n";
+                    fields(one.as_object(), indent + 4);
+                } else {
+                    std::cout << pad << "  - " << cell(one) << '\n';
+                }
+            }
+        } else {
+            std::cout << pad << std::string_view(name) << ": " << cell(v) << '\n';
+        }
+    }
+}
+
+const array& list(const object& answer, const char* name) {
+    return answer.at(name).as_array();
+}
+
+void show_status(const object& answer) {
+    std::cout << "clrbus " << cell(answer.at("version")) << ", running since " << cell(answer.at("started")) << ": "
+              << (answer.at("ok").as_bool() ? "nothing stands still" : "SOMETHING STANDS STILL") << "\n";
+    for (const value& problem : list(answer, "problems")) {
+        const object& p = problem.as_object();
+        std::cout << "\n  ! " << cell(p.at("what")) << "\n    since " << cell(p.at("since")) << "\n    do: " << cell(p.at("do"))
+                  << '\n';
+    }
+    std::cout << '\n';
+    table(list(answer, "routes"), {"route", "state", "generation", "waiting", "oldest", "dead", "done", "last_done"});
+    std::cout << "\nrecords\n";
+    fields(answer.at("records").as_object(), 2);
+}
+
+void show_ledger(const object& answer) {
+    table(list(answer, "accounts"), {"account", "accepted", "made", "taken", "delivered", "filtered", "split", "duplicate",
+                                     "dead", "applied", "unchanged", "superseded", "held", "waiting", "in", "out", "balanced"});
+    std::cout << (answer.at("balanced").as_bool() ? "\nThe ledger balances: every message is accounted for.\n"
+                                                  : "\nTHE LEDGER DOES NOT BALANCE.\n");
+}
+
+void show_dead(const object& answer) {
+    std::cout << cell(answer.at("count")) << " dead letters\n";
+    for (const value& v : list(answer, "dead")) {
+        const object& d = v.as_object();
+        std::cout << '\n' << cell(d.at("route")) << ' ' << cell(d.at("number")) << "  " << cell(d.at("code"));
+        if (!cell(d.at("name")).empty()) std::cout << "  " << cell(d.at("name"));
+        if (!cell(d.at("row")).empty()) std::cout << ", record " << cell(d.at("row"));
+        if (!cell(d.at("line")).empty()) std::cout << ", line " << cell(d.at("line"));
+        std::cout << "\n  step:     " << cell(d.at("step"));
+        if (!cell(d.at("path")).empty()) std::cout << "\n  at:       " << cell(d.at("path"));
+        std::cout << "\n  reason:   " << cell(d.at("reason"));
+        if (!cell(d.at("expected")).empty()) std::cout << "\n  expected: " << cell(d.at("expected"));
+        std::cout << '\n';
+    }
+}
+
+int show(const std::string& command, const object& answer) {
+    if (command == "status") {
+        show_status(answer);
+        return answer.at("ok").as_bool() ? 0 : 1;
+    }
+    if (command == "ledger") {
+        show_ledger(answer);
+        return answer.at("balanced").as_bool() ? 0 : 1;
+    }
+    if (command == "queues") {
+        table(list(answer, "queues"), {"queue", "ready", "in_hand", "delayed", "bytes", "oldest"});
+    } else if (command == "dead-list") {
+        show_dead(answer);
+    } else if (command == "waiting-list") {
+        std::cout << cell(answer.at("count")) << " waiting for a person's decision\n\n";
+        table(list(answer, "waiting"), {"number", "kind", "reason", "since", "source", "route"});
+    } else if (command == "learners") {
+        table(list(answer, "learners"), {"learner", "version", "statements", "blocked", "merged_into", "created"});
+    } else if (command == "keys") {
+        table(list(answer, "keys"), {"kid", "alg", "created", "current"});
+    } else if (command == "disclosures") {
+        table(list(answer, "lines"), {"number", "at", "who", "kind", "learner", "purpose", "what", "released"});
+        std::cout << "\nchain: " << boost::json::serialize(answer.at("chain")) << '\n';
+    } else {
+        fields(answer);
+    }
+    return 0;
+}
+
+// The answer's object; on failure prints it and gives the exit status.
+object answered(const Ask& question, int& failed) {
+    object request{{"command", question.command}};
+    for (const auto& [name, text] : question.text) request[name] = text;
+    for (const auto& [name, number] : question.numbers) request[name] = number;
+    object answer =
+        boost::json::parse(call_control(question.state / "control.sock", boost::json::serialize(request))).as_object();
+    failed = 0;
+    if (const value* error = answer.if_contains("error")) {
+        const object& e = error->as_object();
+        std::cerr << "clrbus: " << cell(e.at("code")) << ": " << cell(e.at("text")) << '\n';
+        failed = static_cast<int>(e.at("exit").as_int64());
+        if (question.json) std::cout << boost::json::serialize(answer) << '\n';
+    }
+    return answer;
+}
+
+}  // namespace
+
+int ask(const Ask& question) {
+    int failed = 0;
+    const object answer = answered(question, failed);
+    if (failed != 0) return failed;
+    if (!question.json) return show(question.command, answer);
+    std::cout << boost::json::serialize(answer) << '\n';
+    if (question.command == "status") return answer.at("ok").as_bool() ? 0 : 1;
+    if (question.command == "ledger") return answer.at("balanced").as_bool() ? 0 : 1;
+    return 0;
+}
+
+int ask_clr(Ask question, const std::filesystem::path& out, bool credential) {
+    int failed = 0;
+    const object answer = answered(question, failed);
+    if (failed != 0) return failed;
+    const std::string text = cell(answer.at(credential ? "credential" : "token"));
+    if (out.empty()) {
+        std::cout << (question.json ? boost::json::serialize(answer) : text) << '\n';
+        return 0;
+    }
+    crypto::write_secret_file(out, text + "\n");
+    if (question.json) std::cout << boost::json::serialize(object{{"file", out.string()}, {"bytes", text.size()}}) << '\n';
+    return 0;
+}
+
+int verify_file(const std::filesystem::path& file, const std::filesystem::path& jwks, const std::filesystem::path& state,
+                bool json) {
+    std::string keys;
+    if (!jwks.empty()) {
+        keys = read_file(jwks);
+    } else {
+        int failed = 0;
+        const object answer = answered({state, "keys", {}, {}, false}, failed);
+        if (failed != 0) return failed;
+        keys = cell(answer.at("jwks"));
+    }
+    credentials::VerifyOptions options;
+    options.keys =
+        credentials::key_set(keys, "", jwks.empty() ? "published by the running bus" : "from the key set " + jwks.string());
+    options.now = system_clock().now();
+    std::string document = read_file(file, 64U << 20);
+    while (!document.empty() && (document.back() == '\n' || document.back() == '\r' || document.back() == ' '))
+        document.pop_back();
+    const auto verdict = credentials::verify(document, options);
+    std::cout << (json ? verdict.json() : verdict.text()) << '\n';
+    return verdict.good ? 0 : 1;
+}
+
+}  // namespace clrbus::app

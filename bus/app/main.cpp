@@ -1,0 +1,262 @@
+// The command line. CLI11 is included here alone: it costs more to compile than the rest of the folder.
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <iostream>
+
+#include "app/bus.hpp"
+#include "app/cli.hpp"
+#include "app/settings.hpp"
+#include "core/error.hpp"
+#include "core/log.hpp"
+
+namespace {
+
+using clrbus::app::Ask;
+
+constexpr const char* kFooter =
+    "Exit status: 0 held, 1 did not hold (invalid, not found, not balanced, stuck), 2 wrong use, 3 configuration error,\n"
+    "4 the bus or another far side is away. Every command prints one JSON document with --json.";
+
+int run_bus(const std::string& config, const std::string& overlay, const std::string& state) {
+    // Blocked before the first thread, so that only the wait below gets them.
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    std::signal(SIGPIPE, SIG_IGN);
+    try {
+        const clrbus::app::Settings settings = clrbus::app::read_settings(config, overlay);
+        std::filesystem::create_directories(state);
+        std::filesystem::permissions(state, std::filesystem::perms::owner_all);
+        const clrbus::log::Session log({(std::filesystem::path(state) / "clrbus.log").string(), true, settings.log_level});
+        try {
+            clrbus::app::Bus bus(settings, state);
+            for (const auto& error : bus.route_errors())
+                clrbus::log::error("route", std::string("not started: ") + error.what());
+            bus.start();
+            int signal = 0;
+            sigwait(&signals, &signal);
+            clrbus::log::info("bus", "stopping");
+            bus.stop();
+        } catch (const clrbus::Error& e) {
+            clrbus::log::error("bus", e.code() + ": " + e.what());
+            return 3;
+        }
+        return 0;
+    } catch (const clrbus::Error& e) {
+        std::cerr << "clrbus: " << e.code() << ": " << e.what() << '\n';
+        return 3;
+    }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app{"clrbus: the campus message bus that ends in one signed learner record", "clrbus"};
+    app.footer(kFooter);
+    app.require_subcommand(1);
+    app.set_version_flag("--version", CLRBUS_VERSION);
+    std::string config = "conf/clrbus.xml", overlay, state = "var/clrbus";
+    bool json = false;
+    int result = 0;
+    const auto with_config = [&](CLI::App* c) {
+        c->add_option("--config", config, "configuration file")->capture_default_str();
+        c->add_option("--overlay", overlay, "configuration of one environment, laid over it");
+    };
+    const auto with_state = [&](CLI::App* c) {
+        c->add_option("--state", state, "state directory of the bus")->envname("CLRBUS_STATE")->capture_default_str();
+        c->add_flag("--json", json, "one JSON document on standard output");
+    };
+    Ask question;
+    const auto answer = [&] {
+        question.state = state;
+        question.json = json;
+        result = clrbus::app::ask(question);
+    };
+    const auto simple = [&](CLI::App& parent, const char* name, const char* text, const char* command, const char* example) {
+        CLI::App* c = parent.add_subcommand(name, text);
+        with_state(c);
+        c->footer(std::string("Example: ") + example);
+        c->callback([&, command] {
+            question.command = command;
+            answer();
+        });
+        return c;
+    };
+
+    CLI::App* run = app.add_subcommand("run", "run the bus until SIGTERM");
+    with_config(run);
+    std::string role = "all";
+    run->add_option("--state", state, "state directory, made when it is not there")
+        ->envname("CLRBUS_STATE")
+        ->capture_default_str();
+    run->add_option("--role", role, "all: this process does everything")->check(CLI::IsMember({"all"}))->capture_default_str();
+    run->footer(
+        "Example: clrbus run --config conf/clrbus.xml --state var/clrbus\nThe ports are in var/clrbus/ports.json when all of "
+        "them answer.");
+    run->callback([&] { result = run_bus(config, overlay, state); });
+
+    CLI::App* check = app.add_subcommand("check", "check the configuration and every route, before it is deployed");
+    with_config(check);
+    check->add_flag("--json", json, "one JSON document on standard output");
+    check->footer("Example: clrbus check --config conf/clrbus.xml");
+    check->callback([&] { result = clrbus::app::check(config, overlay, json); });
+
+    CLI::App* test = app.add_subcommand("test", "run the cases of the routes through their steps, without a broker");
+    std::string route;
+    with_config(test);
+    test->add_option("route", route, "one route; all without it");
+    test->add_flag("--json", json, "one JSON document on standard output");
+    test->footer("Example: clrbus test people");
+    test->callback([&] { result = clrbus::app::run_cases(config, overlay, route, json); });
+
+    simple(app, "status", "what stands still, since when, and what to do; status 1 when something does", "status",
+           "clrbus status");
+    simple(app, "queues", "depth, bytes and oldest message of every queue", "queues", "clrbus queues --json");
+    simple(app, "ledger", "every message accounted for; status 1 when the sums do not add up", "ledger", "clrbus ledger");
+
+    CLI::App* resume = simple(app, "resume", "let a paused route run again", "resume", "clrbus resume pesc");
+    resume
+        ->add_option_function<std::string>(
+            "route", [&](const std::string& v) { question.text.emplace_back("route", v); }, "the route")
+        ->required();
+
+    CLI::App* publish = app.add_subcommand("publish", "send files to a route over AMQP, each confirmed when it is on disk");
+    clrbus::app::Publish what;
+    std::vector<std::string> files;
+    with_state(publish);
+    publish->add_option("route", what.route, "the route")->required();
+    publish->add_option("files", files, "files")->required()->check(CLI::ExistingFile);
+    publish->add_option("--url", what.url, "amqp://HOST:PORT; the state directory's bus without it");
+    publish->add_option("--user", what.user, "user; from the state directory without it");
+    publish->add_option("--password-file", what.password_file, "file that holds the password");
+    publish->add_option("--content-type", what.content_type, "media type of the files");
+    publish->footer("Example: clrbus publish pesc transcripts/*.xml");
+    publish->callback([&] {
+        what.state = state;
+        what.json = json;
+        what.files.assign(files.begin(), files.end());
+        result = clrbus::app::publish(what);
+    });
+
+    CLI::App* dead = app.add_subcommand("dead", "what could not work: with place and reason");
+    dead->require_subcommand(1);
+    const auto route_option = [&](CLI::App* c, bool required) {
+        auto* o = c->add_option_function<std::string>(
+            "route", [&](const std::string& v) { question.text.emplace_back("route", v); }, "the route");
+        if (required) o->required();
+    };
+    const auto number_option = [&](CLI::App* c, bool required) {
+        auto* o = c->add_option_function<long long>(
+            "number", [&](const long long& v) { question.numbers.emplace_back("number", v); },
+            "its number, as the list shows it");
+        if (required) o->required();
+    };
+    const auto text_option = [&](CLI::App* c, const char* flag, const char* name, const char* help, bool required) {
+        auto* o = c->add_option_function<std::string>(
+            flag, [&, name](const std::string& v) { question.text.emplace_back(name, v); }, help);
+        if (required) o->required();
+    };
+    CLI::App* dead_list = simple(*dead, "list", "list them", "dead-list", "clrbus dead list pesc");
+    route_option(dead_list, false);
+    CLI::App* dead_show = simple(*dead, "show", "one of them with its content (a line goes into the disclosure log)",
+                                 "dead-show", "clrbus dead show pesc 1234");
+    route_option(dead_show, true);
+    number_option(dead_show, true);
+    CLI::App* dead_replay = simple(*dead, "replay", "back into the inbox: one, those of a code, or all of a route",
+                                   "dead-replay", "clrbus dead replay pesc --code XSD-003");
+    route_option(dead_replay, true);
+    number_option(dead_replay, false);
+    text_option(dead_replay, "--code", "code", "only those with this error code", false);
+    dead_replay->add_flag_callback(
+        "--dry-run", [&] { question.text.emplace_back("dry", "true"); }, "only list what would be replayed");
+    CLI::App* dead_discard = simple(*dead, "discard", "take them away, for good", "dead-discard",
+                                    "clrbus dead discard pesc 1234 --why 'sent twice by mistake'");
+    route_option(dead_discard, true);
+    number_option(dead_discard, false);
+    text_option(dead_discard, "--code", "code", "only those with this error code", false);
+    text_option(dead_discard, "--why", "why", "the reason, for the log", true);
+
+    CLI::App* waiting = app.add_subcommand("waiting", "what belongs to nobody yet, for a person to decide");
+    waiting->require_subcommand(1);
+    simple(*waiting, "list", "list it", "waiting-list", "clrbus waiting list");
+    number_option(simple(*waiting, "show", "one of them with its identifiers (a line goes into the disclosure log)",
+                         "waiting-show", "clrbus waiting show 12"),
+                  true);
+    CLI::App* attach = simple(*waiting, "attach", "it is this learner's", "waiting-attach",
+                              "clrbus waiting attach 12 LEARNER --why 'asked the department'");
+    number_option(attach, true);
+    attach->add_option_function<std::string>(
+        "learner", [&](const std::string& v) { question.text.emplace_back("learner", v); }, "our id of the learner");
+    text_option(attach, "--by", "by", "the learner by SCHEME:ISSUER:VALUE instead", false);
+    text_option(attach, "--why", "why", "the reason, for the log", true);
+    CLI::App* reject = simple(*waiting, "reject", "it is nobody's", "waiting-reject",
+                              "clrbus waiting reject 12 --why 'not a student of ours'");
+    number_option(reject, true);
+    text_option(reject, "--why", "why", "the reason, for the log", true);
+
+    simple(app, "learners", "the learners by our ids", "learners", "clrbus learners");
+    const auto learner_option = [&](CLI::App* c) {
+        c->add_option_function<std::string>(
+            "learner", [&](const std::string& v) { question.text.emplace_back("learner", v); }, "our id of the learner");
+        text_option(c, "--by", "by", "the learner by SCHEME:ISSUER:VALUE instead", false);
+        text_option(c, "--purpose", "purpose", "why you look, for the disclosure log", false);
+    };
+    learner_option(simple(app, "learner",
+                          "one learner: names, identifiers, what is known (a line goes into the disclosure log)", "learner",
+                          "clrbus learner --by institution-id:example.edu:S0012345 --purpose 'asked at the desk'"));
+    CLI::App* why = simple(app, "why", "where one claim came from: statement, route generation, original", "why",
+                           "clrbus why LEARNER --achievement KEY");
+    learner_option(why);
+    text_option(why, "--achievement", "achievement", "key of the achievement, as 'learner' lists it", true);
+
+    CLI::App* clr = app.add_subcommand("clr", "the signed record of a learner (a line goes into the disclosure log)");
+    std::string out;
+    bool credential = false;
+    with_state(clr);
+    learner_option(clr);
+    text_option(clr, "--alg", "alg", "ES256 (default) or RS256", false);
+    clr->add_option("--out", out, "file to write; standard output without it");
+    clr->add_flag("--credential", credential, "the credential as JSON instead of the signed token");
+    clr->footer("Example: clrbus clr LEARNER --out ada.jwt && clrbus verify ada.jwt");
+    clr->callback([&] {
+        question.state = state;
+        question.json = json;
+        question.command = "clr";
+        result = clrbus::app::ask_clr(question, out, credential);
+    });
+
+    CLI::App* verify = app.add_subcommand("verify", "check a signed record: form, signature, claims, dates");
+    std::string file, jwks;
+    with_state(verify);
+    verify->add_option("file", file, "the signed record")->required()->check(CLI::ExistingFile);
+    verify->add_option("--jwks", jwks, "the issuer's key set; the running bus's own without it")->check(CLI::ExistingFile);
+    verify->footer("Example: clrbus verify ada.jwt --jwks keys.json");
+    verify->callback([&] { result = clrbus::app::verify_file(file, jwks, state, json); });
+
+    CLI::App* keys = app.add_subcommand("keys", "the keys that sign");
+    keys->require_subcommand(1);
+    simple(*keys, "list", "all keys that ever signed", "keys", "clrbus keys list");
+    text_option(
+        simple(*keys, "rotate", "a new key; the old one stays published", "keys-rotate", "clrbus keys rotate --alg ES256"),
+        "--alg", "alg", "ES256, RS256 or EdDSA", false);
+
+    CLI::App* disclosures = simple(app, "disclosures", "who was told what, and whether the log is whole", "disclosures",
+                                   "clrbus disclosures LEARNER");
+    disclosures->add_option_function<std::string>(
+        "learner", [&](const std::string& v) { question.text.emplace_back("learner", v); }, "of one learner");
+
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& e) {
+        return app.exit(e) == 0 ? 0 : 2;
+    } catch (const clrbus::Error& e) {
+        std::cerr << "clrbus: " << e.code() << ": " << e.what() << '\n';
+        return e.fault() == clrbus::Fault::kConfig ? 3 : e.fault() == clrbus::Fault::kAway ? 4 : 1;
+    } catch (const std::exception& e) {
+        std::cerr << "clrbus: " << e.what() << '\n';
+        return 1;
+    }
+    return result;
+}

@@ -1,0 +1,61 @@
+// The configuration as the program uses it: conf/clrbus.xml with its overlay, folders resolved. Value type.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "broker/queues.hpp"
+#include "config/config.hpp"
+#include "core/log.hpp"
+
+namespace clrbus::app {
+
+struct Listen {
+    enum class Protocol : std::uint8_t { kAmqp, kAmqps, kHttp, kHttps };
+    Protocol protocol = Protocol::kAmqp;
+    std::string name;  // "amqp"; as in ports.json
+    std::string address;
+    std::uint16_t port = 0;
+    std::filesystem::path certificate, key, client_ca;
+    Config element;
+};
+
+struct User {
+    std::string name, password;
+    std::vector<std::string> may;
+};
+struct Token {
+    std::string name, token;
+    std::vector<std::string> may;
+};
+
+struct Settings {
+    std::filesystem::path file;
+    std::string issuer_id, issuer_name, issuer_url, issuer_email, zone = "Z";
+    std::vector<std::string> institution_codes;  // SCHEME:VALUE
+    bool test_instance = false;
+    std::vector<Listen> listens;
+    bool development_access = false;
+    std::vector<User> users;
+    std::vector<Token> tokens;
+    QueueLimits limits;
+    std::uint32_t segment_bytes = 64U << 20;
+    std::uint64_t disk_reserve = 1ULL << 30;
+    std::vector<std::string> match;
+    std::filesystem::path routes, schemas, transforms, codes;
+    std::vector<std::filesystem::path> adapter_schemas;  // adapters/NAME/config.xsd beside xsd/
+    log::Level log_level = log::Level::kInfo;
+    std::size_t worker_threads = 0;  // 0: one a core
+};
+
+// Throws Error(kConfig) with file, line and what was expected. overlay may be empty.
+Settings read_settings(const std::filesystem::path& file, const std::filesystem::path& overlay);
+
+// The xsd/ folder that belongs to a configuration: <schemas folder>, else ../xsd beside it.
+std::filesystem::path schemas_of(const std::filesystem::path& file);
+
+std::vector<std::string> words(const std::string& text);
+
+}  // namespace clrbus::app

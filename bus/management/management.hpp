@@ -1,0 +1,67 @@
+// The one interface behind the command line, the control socket and, later, the operator's page: a command as a JSON object in,
+// a JSON object out. Any thread; a call may block for disk reads and for a commit.
+//
+//   {"command": "dead-list", "route": "pesc", "most": 20}  ->  {"dead": [ … ]}
+//   on failure                                             ->  {"error": {"code", "text", "exit"}}   exit: DESIGN section 9
+//
+// Facts are our own names and ids. A person's values show only in dead-show, waiting-show, learner and clr, each with a line in
+// the disclosure log.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/queues.hpp"
+#include "core/clock.hpp"
+
+namespace clrbus {
+
+class RouteEngine;
+namespace records {
+class RecordsStore;
+}
+namespace credentials {
+class KeyStore;
+}
+
+// What stands still outside of queues and routes: doors, listeners, the journal. For status.
+struct DoorHealth {
+    std::string door;  // route and adapter: "pesc directory"
+    bool ok = true;
+    std::string text;
+    Time since{};
+};
+
+class Management {
+public:
+    struct Parts {
+        Queues& queues;
+        RouteEngine& engine;
+        records::RecordsStore& store;
+        credentials::KeyStore& keys;
+        const Clock& clock;
+        std::function<std::vector<DoorHealth>()> doors;
+        std::function<std::string()> journal_failure;  // "" while it works
+        // The signed record of a learner for staff: the compact token, and the credential as JSON. alg: ES256 or RS256.
+        struct Signed {
+            std::string token, credential;
+        };
+        std::function<Signed(const std::string& who, const std::string& learner, const std::string& alg)> sign;
+        std::string version;
+        Time started{};
+    };
+    explicit Management(Parts parts);
+    ~Management();
+
+    std::string call(std::string_view request, const std::string& who);
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace clrbus

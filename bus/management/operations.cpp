@@ -1,0 +1,122 @@
+// What stands still, what is where, and whether it adds up.
+#include <chrono>
+#include <thread>
+
+#include "core/error.hpp"
+#include "management/commands.hpp"
+#include "records/store.hpp"
+#include "routing/engine.hpp"
+#include "routing/ledger.hpp"
+
+namespace clrbus::management {
+namespace {
+
+// Nothing stands still while the oldest message is younger than this.
+constexpr std::chrono::minutes kOld{15};
+
+std::string time_text(Time time) {
+    return time == Time{} ? std::string() : to_rfc3339(time);
+}
+
+object queue_object(const QueueState& state) {
+    return {{"queue", state.name},      {"ready", state.ready}, {"in_hand", state.in_hand},
+            {"delayed", state.delayed}, {"bytes", state.bytes}, {"oldest", time_text(state.oldest)}};
+}
+
+}  // namespace
+
+object status(const Call& call) {
+    const Management::Parts& parts = call.parts;
+    array problems;
+    const auto problem = [&problems](std::string what, std::string since, std::string todo) {
+        problems.push_back(object{{"what", std::move(what)}, {"since", std::move(since)}, {"do", std::move(todo)}});
+    };
+    if (const std::string failed = parts.journal_failure(); !failed.empty()) {
+        problem("the journal takes nothing: " + failed, "",
+                "free or repair the disk, then restart: what was accepted is on disk");
+    }
+    std::map<std::string, QueueState> queues;
+    for (const QueueState& state : parts.queues.states()) queues[state.name] = state;
+    array routes;
+    for (const RouteState& state : parts.engine.states()) {
+        const QueueState& inbox = queues["in/" + state.id];
+        const QueueState& dead = queues["dead/" + state.id];
+        routes.push_back(object{{"route", state.id},
+                                {"generation", state.generation},
+                                {"state", state.paused ? "paused" : "running"},
+                                {"reason", state.reason},
+                                {"since", time_text(state.since)},
+                                {"waiting", inbox.ready + inbox.in_hand + inbox.delayed},
+                                {"oldest", time_text(inbox.oldest)},
+                                {"dead", dead.ready + dead.in_hand},
+                                {"done", state.done},
+                                {"last_done", time_text(state.last_done)}});
+        if (state.paused)
+            problem("route '" + state.id + "' is paused: " + state.reason, time_text(state.since),
+                    "clrbus dead list " + state.id + "; mend; clrbus resume " + state.id);
+        if (inbox.oldest != Time{} && parts.clock.now() - inbox.oldest > kOld) {
+            problem("route '" + state.id + "': the oldest message waits", time_text(inbox.oldest),
+                    "clrbus queues; look for a route that is paused or a far side that is away");
+        }
+    }
+    for (const DoorHealth& door : parts.doors()) {
+        if (!door.ok)
+            problem("door " + door.door + ": " + door.text, time_text(door.since),
+                    "see the door's README, section When it fails");
+    }
+    const auto counts = parts.store.counts();
+    const QueueState& records = queues["records"];
+    object out{{"version", parts.version},
+               {"started", time_text(parts.started)},
+               {"ok", problems.empty()},
+               {"problems", std::move(problems)},
+               {"routes", std::move(routes)},
+               {"records",
+                {{"learners", counts.learners},
+                 {"statements", counts.statements},
+                 {"definitions", counts.definitions},
+                 {"waiting_for_identity", counts.waiting},
+                 {"oldest_waiting", time_text(counts.oldest_waiting)},
+                 {"queued", records.ready + records.in_hand + records.delayed}}}};
+    return out;
+}
+
+object queues(const Call& call) {
+    array out;
+    for (const QueueState& state : call.parts.queues.states()) out.push_back(queue_object(state));
+    return {{"queues", std::move(out)}};
+}
+
+object ledger(const Call& call) {
+    // Sums and depths are read one after the other: what moves in between shows as a difference, and is gone at the next look.
+    std::vector<LedgerLine> lines;
+    bool balanced = false;
+    for (int look = 0; look < 20 && !balanced; ++look) {
+        if (look != 0) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        lines = ledger_lines(call.parts.queues.ledger(), call.parts.queues.states());
+        balanced = true;
+        for (const LedgerLine& line : lines) balanced = balanced && line.balanced();
+    }
+    array out;
+    for (const LedgerLine& line : lines) {
+        object one{{"account", line.account}};
+        for (std::size_t i = 0; i < kOutcomes; ++i) {
+            if (line.sums[i] != 0) one[to_string(static_cast<Outcome>(i))] = line.sums[i];
+        }
+        one["waiting"] = line.waiting;
+        one["in"] = line.in;
+        one["out"] = line.out;
+        one["balanced"] = line.balanced();
+        out.push_back(std::move(one));
+    }
+    return {{"balanced", balanced}, {"accounts", std::move(out)}};
+}
+
+object resume(const Call& call) {
+    const std::string route = call.required("route");
+    if (!call.parts.engine.resume(route))
+        throw Error(Fault::kPoison, "MGMT-003", "resuming", "there is no route '" + route + "'");
+    return {{"route", route}, {"state", "running"}};
+}
+
+}  // namespace clrbus::management

@@ -1,0 +1,94 @@
+#include "routing/inbox.hpp"
+
+#include <sstream>
+#include <utility>
+
+#include "core/ids.hpp"
+#include "core/log.hpp"
+#include "formats/csv_reducer.hpp"
+#include "storage/originals.hpp"
+#include "xml/xpath.hpp"
+
+namespace clrbus {
+namespace {
+
+constexpr std::string_view kSpooledHeader = "clrbus-spooled";
+
+}  // namespace
+
+RouteInbox::RouteInbox(std::shared_ptr<const CompiledRoute> route, const Config& door, Parts parts)
+    : route_(std::move(route)), parts_(std::move(parts)), reduce_(make_reduction(door, route_->split())) {}
+
+bool RouteInbox::open() const {
+    return parts_.queues.accepts(route_->inbox());
+}
+
+void RouteInbox::put(Incoming incoming, std::function<void(Receipt)> done) {
+    Put put;
+    put.queue = route_->inbox();
+    put.duplicate_key = std::move(incoming.duplicate_key);
+    put.headers = std::move(incoming.headers);
+    put.headers.set(header::kAcceptedAt, to_rfc3339(parts_.clock.now()));
+    put.headers.set(header::kSource, route_->id());
+    if (!incoming.user.empty()) put.headers.set(header::kUser, incoming.user);
+    if (!incoming.name.empty()) put.headers.set(header::kName, incoming.name);
+    const std::string id = incoming.message_id.empty() ? new_ordered_uuid() : incoming.message_id;
+    MessageBuilder builder;
+    builder.message_id(id).content_type(incoming.content_type);
+    if (!incoming.spooled.empty()) {
+        try {
+            put.headers.set(header::kOriginal, parts_.originals.store_file(incoming.spooled.string()));
+            std::filesystem::remove(incoming.spooled);
+        } catch (const Error& e) {
+            log::error("inbox", std::string("moving a spooled file to originals/: ") + e.what());
+            return parts_.executor.post([done = std::move(done)] { done(Receipt{}); });
+        }
+        put.headers.set(kSpooledHeader, "1");
+    }
+    put.message = builder.build(incoming.spooled.empty() ? std::string_view(incoming.body) : std::string_view{});
+    const bool receipt = put.headers.has(kReceiptHeader);
+    std::vector<Put> batch;
+    batch.push_back(std::move(put));
+    parts_.queues.put(std::move(batch), parts_.executor,
+                      [this, id, receipt, done = std::move(done)](const std::vector<PutResult>& results) {
+                          Receipt out{results.front().state, id};
+                          if (out.state == PutState::kDuplicate && !results.front().id.empty()) out.id = results.front().id;
+                          if (receipt && out.state == PutState::kStored) parts_.receipts.waiting(route_->id(), id);
+                          done(std::move(out));
+                      });
+}
+
+std::optional<std::string> RouteInbox::checkpoint(std::string_view name) const {
+    return parts_.queues.note("checkpoint/" + route_->id() + "/" + std::string(name));
+}
+
+std::optional<Inbox::State> RouteInbox::state_of(const std::string& id) const {
+    return parts_.receipts.find(route_->id(), id);
+}
+
+Inbox::Reduce make_reduction(const Config& door, const std::optional<SplitPlan>& split) {
+    const Config keep = door.child("keep");
+    const Config drop = door.child("drop");
+    if (!keep && !drop) return {};
+    if (!split || split->format != SplitPlan::Format::kCsv)
+        door.fail("ROUTE-023", "keep and drop need rows: the route starts with <split format=\"csv\"/>");
+    CsvReduction reduction;
+    if (split->delimiter == "tab") {
+        reduction.csv.delimiter = '\t';
+    } else if (split->delimiter == "auto") {
+        reduction.csv.delimiter = '\0';
+    } else if (!split->delimiter.empty()) {
+        reduction.csv.delimiter = split->delimiter[0];
+    }
+    reduction.csv.encoding = split->encoding;
+    if (keep) {
+        // The row is the context: a bare column name in the expression means the row's child.
+        reduction.keep = XPath::compile(keep.require("when"));
+    }
+    std::istringstream columns(drop.get("columns"));
+    for (std::string column; columns >> column;) reduction.drop.push_back(column);
+    return
+        [reduction](const std::filesystem::path& in, const std::filesystem::path& out) { reduce_csv_file(reduction, in, out); };
+}
+
+}  // namespace clrbus

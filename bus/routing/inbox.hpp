@@ -1,0 +1,50 @@
+// The inbox of one route, as its doors see it (adapter/adapter.hpp): makes the message, moves a large body to originals/, and
+// puts it. Any thread.
+#pragma once
+
+#include <memory>
+
+#include "adapter/adapter.hpp"
+#include "routing/receipts.hpp"
+#include "routing/route.hpp"
+
+namespace clrbus {
+
+namespace storage {
+class Originals;
+}
+
+class RouteInbox : public Inbox {
+public:
+    struct Parts {
+        Queues& queues;
+        storage::Originals& originals;
+        Receipts& receipts;
+        Executor& executor;
+        Clock& clock;
+        std::filesystem::path spool_folder;
+    };
+    // door: the <from> element; the empty Config for doors that are no adapter's.
+    RouteInbox(std::shared_ptr<const CompiledRoute> route, const Config& door, Parts parts);
+
+    const std::string& route() const override { return route_->id(); }
+    bool open() const override;
+    void put(Incoming incoming, std::function<void(Receipt)> done) override;
+    std::uint64_t spool_above() const override { return kSpoolAbove; }
+    std::filesystem::path spool_folder() const override { return parts_.spool_folder; }
+    std::optional<std::string> checkpoint(std::string_view name) const override;
+    const Reduce* reduce() const override { return reduce_ ? &reduce_ : nullptr; }
+    std::optional<State> state_of(const std::string& id) const override;
+
+    static constexpr std::uint64_t kSpoolAbove = 256U << 10;
+
+private:
+    std::shared_ptr<const CompiledRoute> route_;
+    Parts parts_;
+    Reduce reduce_;
+};
+
+// The streaming reduction that a <from> asks for with <keep> and <drop>; empty when it asks for none.
+Inbox::Reduce make_reduction(const Config& door, const std::optional<SplitPlan>& split);
+
+}  // namespace clrbus

@@ -1,0 +1,79 @@
+// A route as its file says (RouteModel) and as the workers use it (CompiledRoute). Read-only after load; shared by all workers.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/config.hpp"
+#include "routing/step.hpp"
+
+namespace clrbus {
+
+class Schemas;
+
+// The splitter of a route: its first step, or none.
+struct SplitPlan {
+    enum class Format : std::uint8_t { kXml, kJson, kJsonLines, kCsv };
+    Format format = Format::kXml;
+    std::string path;                        // xml: local names; json: member names to the array
+    std::string when;                        // xml: only a root of this local name is split
+    std::string delimiter, encoding;         // csv
+    std::shared_ptr<const Schemas> schemas;  // of the validate right behind, fused into the parse of xml records
+};
+
+class CompiledRoute {
+public:
+    // Reads <route>. Throws Error(kConfig) with file and line.
+    static std::shared_ptr<const CompiledRoute> compile(const Config& element, RouteAssets& assets);
+
+    const std::string& id() const { return id_; }
+    const Config& element() const { return element_; }
+    std::string system() const { return element_.get("system"); }
+    std::string steward() const { return element_.get("steward"); }
+    std::string component() const { return element_.get("component"); }
+    bool identity_authority() const { return element_.get("identity") == "authority"; }
+    const std::vector<std::string>& match() const { return match_; }
+    const std::vector<Config>& doors() const { return doors_; }
+    const std::optional<SplitPlan>& split() const { return split_; }
+    const Steps& steps() const { return steps_; }  // behind the split
+    std::uint64_t max_bytes() const { return max_bytes_; }
+
+    // SHA-256 over the route, its stylesheets with imports, schemas and code lists.
+    const std::string& hash() const { return hash_; }
+    std::uint64_t generation = 0;  // given by the engine before the first worker sees it
+
+    struct Attempts {
+        std::uint32_t most = 8;
+        std::chrono::milliseconds first{2000};
+        double factor = 2;
+    };
+    const Attempts& attempts() const { return attempts_; }
+
+    std::string inbox() const { return "in/" + id_; }
+    std::string dead() const { return "dead/" + id_; }
+
+private:
+    std::string id_, hash_;
+    Config element_;
+    std::vector<std::string> match_;
+    std::vector<Config> doors_;
+    std::optional<SplitPlan> split_;
+    Steps steps_;
+    Attempts attempts_;
+    std::uint64_t max_bytes_ = 256U << 20;
+};
+
+// Every routes.xml below a folder, in the order of names. A file that does not compile gives its errors and no routes; the
+// others are there.
+struct LoadedRoutes {
+    std::vector<std::shared_ptr<const CompiledRoute>> routes;
+    std::vector<Error> errors;
+};
+LoadedRoutes load_routes(const std::filesystem::path& folder, RouteAssets& assets);
+
+}  // namespace clrbus

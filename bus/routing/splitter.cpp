@@ -1,0 +1,237 @@
+#include "routing/splitter.hpp"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "formats/csv.hpp"
+#include "formats/json.hpp"
+#include "formats/json_splitter.hpp"
+#include "formats/records.hpp"
+#include "xml/parser.hpp"
+
+namespace clrbus {
+namespace {
+
+constexpr std::size_t kReadSize = 64U << 10;
+
+struct StopReading {};  // the caller has enough
+
+char delimiter_of(const SplitPlan& plan) {
+    if (plan.delimiter == "tab") return '\t';
+    if (plan.delimiter == "auto") return '\0';
+    return plan.delimiter.empty() ? ',' : plan.delimiter[0];
+}
+
+std::string csv_field(std::string_view text) {
+    std::string out = "\"";
+    for (const char c : text) {
+        if (c == '"') out += '"';
+        out += c;
+    }
+    return out + '"';
+}
+
+// Two lines that stand alone: the header and the row.
+std::string csv_of(const Document& row) {
+    std::string header, values;
+    for (Node field = row.root().first_child(); field; field = field.next()) {
+        if (!header.empty()) {
+            header += ',';
+            values += ',';
+        }
+        header += csv_field(original_name(field.name()));
+        values += csv_field(field.text());
+    }
+    return header + "\r\n" + values + "\r\n";
+}
+
+std::string header_of(const Document& row) {
+    const std::string both = csv_of(row);
+    return both.substr(0, both.find("\r\n") + 2);
+}
+
+std::unique_ptr<RecordSplitter> record_splitter(const SplitPlan& plan, RecordHandlers handlers) {
+    if (plan.format == SplitPlan::Format::kCsv) {
+        CsvOptions options;
+        options.delimiter = delimiter_of(plan);
+        options.encoding = plan.encoding;
+        return make_csv_splitter(options, std::move(handlers));
+    }
+    JsonSplitOptions options;
+    options.lines = plan.format == SplitPlan::Format::kJsonLines;
+    options.path = options.lines ? "" : plan.path;
+    std::replace(options.path.begin(), options.path.end(), '.', '/');
+    return make_json_splitter(options, std::move(handlers));
+}
+
+class StreamSplitter : public Splitter {
+public:
+    explicit StreamSplitter(const SplitPlan& plan) : plan_(plan) {}
+
+    void run(const Read& read, const SplitPosition& from, const std::function<bool(SplitRecord)>& record) override {
+        std::unique_ptr<RecordSplitter> splitter;
+        std::string csv_header;
+        const bool csv = plan_.format == SplitPlan::Format::kCsv;
+        const auto deliver = [&](std::uint64_t number, std::string raw, Document document, const Error* broken) {
+            const StreamPosition next = splitter->next();
+            SplitRecord out;
+            out.number = number;
+            out.after = {number, next.offset, next.line};
+            out.raw = std::move(raw);
+            out.document = std::move(document);
+            out.broken = broken;
+            if (!record(std::move(out))) throw StopReading{};
+        };
+        splitter = record_splitter(
+            plan_, RecordHandlers{[&](std::uint64_t number, std::uint64_t, std::string_view raw, Document document) {
+                                      std::string alone = csv ? csv_of(document) : std::string(raw);
+                                      if (csv && csv_header.empty()) csv_header = header_of(document);
+                                      deliver(number, std::move(alone), std::move(document), nullptr);
+                                  },
+                                  [&](std::uint64_t number, std::uint64_t, std::string_view raw, const Error& error) {
+                                      deliver(number, csv_header + std::string(raw), Document(), &error);
+                                  }});
+        std::vector<char> buffer(kReadSize);
+        std::uint64_t at = 0;  // bytes read so far
+        bool resumed = from.number == 0;
+        try {
+            for (;;) {
+                const std::size_t n = read(buffer.data(), buffer.size());
+                if (n == 0) break;
+                std::string_view chunk(buffer.data(), n);
+                if (!resumed) {
+                    // The head (a CSV header) is read again; what lies between it and the position is passed over.
+                    for (; splitter->needs_head() && !chunk.empty() && at < from.offset; chunk.remove_prefix(1), ++at)
+                        splitter->write(chunk.substr(0, 1));
+                    if (!splitter->needs_head() || at >= from.offset) {
+                        const std::size_t skip = static_cast<std::size_t>(
+                            std::min<std::uint64_t>(chunk.size(), from.offset - std::min(at, from.offset)));
+                        chunk.remove_prefix(skip);
+                        at += skip;
+                        if (at >= from.offset) {
+                            splitter->resume({from.number + 1, from.offset, from.line});
+                            resumed = true;
+                        }
+                    }
+                }
+                if (resumed && !chunk.empty()) splitter->write(chunk);
+                at += chunk.size();
+            }
+            splitter->finish();
+        } catch (const StopReading&) {  // asked for
+        }
+    }
+
+private:
+    const SplitPlan& plan_;
+};
+
+class XmlSplitter : public Splitter {
+public:
+    explicit XmlSplitter(const SplitPlan& plan) : plan_(plan) {}
+
+    // XML cannot be entered in the middle: the records that are done are read again and passed over.
+    void run(const Read& read, const SplitPosition& from, const std::function<bool(SplitRecord)>& record) override {
+        XmlParser parser(plan_.schemas);
+        const auto deliver = [&](std::uint64_t number, Document document, const Error* broken) {
+            if (number <= from.number) return;
+            SplitRecord out;
+            out.number = number;
+            out.after = {number, 0, 0};
+            if (document) out.raw = document.write();
+            out.document = std::move(document);
+            out.broken = broken;
+            out.validated = plan_.schemas != nullptr;
+            if (!record(std::move(out))) throw StopReading{};
+        };
+        try {
+            parser.split(
+                read, plan_.path,
+                [&](std::uint64_t number, Document document) { deliver(number, std::move(document), nullptr); },
+                [&](std::uint64_t number, const Error& error) { deliver(number, Document(), &error); });
+        } catch (const StopReading&) {  // asked for
+        }
+    }
+
+private:
+    const SplitPlan& plan_;
+};
+
+}  // namespace
+
+std::string SplitPosition::encode() const {
+    return std::to_string(number) + " " + std::to_string(offset) + " " + std::to_string(line);
+}
+
+SplitPosition SplitPosition::decode(std::string_view text) {
+    SplitPosition out;
+    unsigned long long number = 0, offset = 0, line = 0;
+    if (std::sscanf(std::string(text).c_str(), "%llu %llu %llu", &number, &offset, &line) != 3) {
+        throw Error(Fault::kPoison, "ROUTE-104", "reading a split position", "not three numbers");
+    }
+    out.number = number;
+    out.offset = offset;
+    out.line = line;
+    return out;
+}
+
+std::unique_ptr<Splitter> make_splitter(const SplitPlan& plan) {
+    if (plan.format == SplitPlan::Format::kXml) return std::make_unique<XmlSplitter>(plan);
+    return std::make_unique<StreamSplitter>(plan);
+}
+
+Document parse_record(const SplitPlan& plan, std::string_view raw) {
+    if (plan.format == SplitPlan::Format::kXml) return XmlParser(plan.schemas).parse(raw);
+    if (plan.format != SplitPlan::Format::kCsv) return parse_json(raw);
+    SplitPlan alone = plan;
+    alone.encoding.clear();
+    alone.delimiter.clear();
+    Document out;
+    std::size_t rows = 0;
+    StreamSplitter splitter(alone);
+    splitter.run(
+        [&raw](char* to, std::size_t size) {
+            const std::size_t n = std::min(size, raw.size());
+            std::copy_n(raw.data(), n, to);
+            raw.remove_prefix(n);
+            return n;
+        },
+        {},
+        [&](SplitRecord record) {
+            if (record.broken != nullptr) throw Error(*record.broken);
+            out = std::move(record.document);
+            return ++rows < 2;
+        });
+    if (rows != 1)
+        throw Error(Fault::kPoison, "ROUTE-109", "reading a row", std::to_string(rows) + " rows")
+            .expected("a header line and one row");
+    return out;
+}
+
+bool wants_split(const SplitPlan& plan, std::string_view head) {
+    if (plan.format != SplitPlan::Format::kXml || plan.when.empty()) return true;
+    std::string text;  // the first bytes, UTF-16 narrowed: a root's name is enough
+    for (const char c : head.substr(0, 8192)) {
+        if (c != '\0') text += c;
+    }
+    std::size_t at = 0;
+    while ((at = text.find('<', at)) != std::string::npos) {
+        if (text.compare(at, 4, "<!--") == 0) {
+            at = text.find("-->", at);
+            if (at == std::string::npos) return false;
+            continue;
+        }
+        const char next = at + 1 < text.size() ? text[at + 1] : '\0';
+        if (next != '?' && next != '!') {
+            const std::size_t end = text.find_first_of(" \t\r\n/>", at);
+            std::string name = text.substr(at + 1, end == std::string::npos ? std::string::npos : end - at - 1);
+            if (const auto colon = name.find(':'); colon != std::string::npos) name.erase(0, colon + 1);
+            return name == plan.when;
+        }
+        ++at;
+    }
+    return false;
+}
+
+}  // namespace clrbus

@@ -1,0 +1,44 @@
+// choose: content-based router.
+#include "config/config.hpp"
+#include "core/error.hpp"
+#include "routing/assets.hpp"
+#include "routing/step.hpp"
+
+namespace clrbus {
+namespace {
+
+class Choose : public Step {
+public:
+    struct Branch {
+        std::shared_ptr<const XPath> test;  // null: otherwise
+        Steps steps;
+    };
+    explicit Choose(std::vector<Branch> branches) : branches_(std::move(branches)) {}
+
+    Flow apply(Work& work) const override {
+        const auto variables = work.variables();
+        for (const Branch& branch : branches_) {
+            if (!branch.test || branch.test->test(work.document, variables)) return apply_steps(branch.steps, work);
+        }
+        throw Error(Fault::kPoison, "ROUTE-101", "choosing", "no <when> holds and there is no <otherwise>");
+    }
+
+private:
+    std::vector<Branch> branches_;
+};
+
+}  // namespace
+
+std::unique_ptr<Step> make_choose(const Config& element, RouteAssets& assets) {
+    std::vector<Choose::Branch> branches;
+    std::size_t number = 0;
+    for (const Config& child : element.children()) {
+        Choose::Branch branch;
+        if (child.name() == "when") branch.test = assets.xpath(child, "test");
+        branch.steps = make_steps(child.children(), assets, "choose " + std::to_string(++number) + ".");
+        branches.push_back(std::move(branch));
+    }
+    return std::make_unique<Choose>(std::move(branches));
+}
+
+}  // namespace clrbus

@@ -1,0 +1,83 @@
+// to: a sink. <records/> validates the canonical message here, so that what is wrong lands in this route's dead letters;
+// <route/> hands the message to the inbox of another route.
+#include "config/config.hpp"
+#include "core/error.hpp"
+#include "crypto/hash.hpp"
+#include "routing/apply_header.hpp"
+#include "routing/assets.hpp"
+#include "routing/canonical.hpp"
+#include "routing/route.hpp"
+#include "routing/step.hpp"
+
+namespace clrbus {
+namespace {
+
+// What goes along with every output: where it came from.
+Headers output_headers(const Work& work) {
+    Headers out = work.headers;
+    out.set(header::kRoute, work.route.id());
+    out.set(header::kGeneration, std::to_string(work.route.generation));
+    out.set(header::kSourceNumber, std::to_string(work.source_number));
+    out.set(header::kParent, work.id);
+    return out;
+}
+
+class ToRecords : public Step {
+public:
+    explicit ToRecords(std::shared_ptr<const Schemas> schema) : schema_(std::move(schema)) {}
+
+    Flow apply(Work& work) const override {
+        schema_->validate(work.document);
+        std::string body = work.document.write();
+        ApplyHeader apply = read_apply_header(work.document.root());
+        apply.content_sha256 = crypto::sha256_hex(body);
+        apply.authority = work.route.steward();
+        apply.identity_authority = work.route.identity_authority();
+        apply.match = work.route.match();
+        Put put;
+        put.queue = "records";
+        put.headers = output_headers(work);
+        put.headers.set(header::kApply, apply.encode());
+        put.message = MessageBuilder().message_id(output_id(work, name())).content_type("application/xml").build(body);
+        work.outputs.push_back(std::move(put));
+        work.ledger.push_back({"records", Outcome::kTaken, 1});
+        return Flow::kDone;
+    }
+
+private:
+    std::shared_ptr<const Schemas> schema_;  // shared by all routes
+};
+
+class ToRoute : public Step {
+public:
+    explicit ToRoute(std::string route) : route_(std::move(route)) {}
+
+    Flow apply(Work& work) const override {
+        Put put;
+        put.queue = "in/" + route_;
+        put.headers = output_headers(work);
+        put.headers.remove(header::kPosition);
+        put.message = MessageBuilder()
+                          .message_id(output_id(work, name()))
+                          .content_type("application/xml")
+                          .build(work.parsed ? work.document.write() : std::string(work.body));
+        work.outputs.push_back(std::move(put));
+        work.ledger.push_back({route_, Outcome::kAccepted, 1});
+        return Flow::kDone;
+    }
+
+private:
+    std::string route_;
+};
+
+}  // namespace
+
+std::unique_ptr<Step> make_to(const Config& element, RouteAssets& assets) {
+    for (const Config& sink : element.children()) {
+        if (sink.name() == "records") return std::make_unique<ToRecords>(assets.learner_record());
+        if (sink.name() == "route") return std::make_unique<ToRoute>(sink.require("id"));
+    }
+    element.fail("ROUTE-022", "no sink that this build knows");
+}
+
+}  // namespace clrbus

@@ -1,0 +1,41 @@
+// What one message is while it goes through the steps of a route: bytes, then a document, and all that it causes so far. Lives
+// on one worker thread, for one message.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "broker/queues.hpp"
+#include "core/headers.hpp"
+#include "xml/document.hpp"
+
+namespace clrbus {
+
+class CompiledRoute;
+
+struct Work {
+    const CompiledRoute& route;
+    std::string id;         // message-id; of the child, when it was split off
+    std::string_view body;  // the bytes; valid as long as the message in hand
+    Headers headers;        // of the message, and what the steps set
+    Document document;      // empty until parsed
+    bool parsed = false;
+    bool validated = false;    // by the parse itself
+    std::uint64_t number = 0;  // record number of a child, 0 otherwise
+    std::uint64_t source_number = 0;
+
+    // What it causes:
+    std::vector<Put> outputs;
+    std::vector<LedgerEntry> ledger;
+    std::string filtered;  // the reason, when a filter ended it
+
+    // The headers and door facts as XPath variables.
+    std::map<std::string, std::string> variables() const;
+};
+
+// The id of the next output of this step: the same input gives the same ids, so that a repetition is recognised.
+std::string output_id(const Work& work, std::string_view step);
+
+}  // namespace clrbus

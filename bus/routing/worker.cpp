@@ -1,0 +1,430 @@
+#include "routing/worker.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include "core/counters.hpp"
+#include "core/ids.hpp"
+#include "core/log.hpp"
+#include "crypto/hash.hpp"
+#include "routing/faults.hpp"
+#include "routing/splitter.hpp"
+#include "storage/originals.hpp"
+
+namespace clrbus {
+namespace {
+
+constexpr std::uint32_t kWindow = 64;        // messages of one route in hand
+constexpr std::size_t kChunkChildren = 500;  // a chunk of a split is one Unit
+constexpr std::size_t kChunkBytes = 1U << 20;
+constexpr std::size_t kChunksInFlight = 2;
+constexpr std::uint64_t kPositionBits = 24;      // of a source number: the record within its message
+constexpr std::uint64_t kWholeMost = 64U << 20;  // a spooled message that no split reads as a stream
+constexpr std::string_view kSpooled = "clrbus-spooled";
+
+// The order in which a source spoke: the acceptance of the message, then the record within it.
+std::uint64_t source_number_of(const TakenMessage& message) {
+    const std::string_view text = message.headers.get(header::kSourceNumber);
+    if (!text.empty()) return std::stoull(std::string(text));
+    return message.sequence << kPositionBits;
+}
+
+std::string suspect_note(std::uint64_t sequence) {
+    return "suspect/" + std::to_string(sequence);
+}
+
+struct StopSplit {};  // thrown through a splitter: the bus stops, the note says where to go on
+
+}  // namespace
+
+RouteWorker::RouteWorker(std::shared_ptr<const CompiledRoute> route, WorkerParts parts)
+    : route_(std::move(route)), parts_(parts) {
+    state_.id = route_->id();
+    state_.generation = route_->generation;
+}
+
+RouteWorker::~RouteWorker() {
+    stop();
+}
+
+void RouteWorker::start() {
+    taker_ = parts_.queues.take(route_->inbox(), parts_.workers, [this](TakenMessage message) {
+        {
+            const std::lock_guard lock(mutex_);
+            ++in_flight_;
+        }
+        run(std::move(message));
+    });
+    taker_->grant(kWindow);
+}
+
+void RouteWorker::stop() {
+    stopping_ = true;
+    if (taker_) taker_->stop();
+    {
+        std::unique_lock lock(mutex_);
+        idle_.wait(lock, [this] { return in_flight_ == 0; });
+    }
+    taker_.reset();
+}
+
+void RouteWorker::resume() {
+    {
+        const std::lock_guard lock(mutex_);
+        if (!state_.paused || stopping_) return;
+        state_.paused = false;
+        state_.reason.clear();
+        state_.dead_in_a_row = 0;
+    }
+    taker_.reset();
+    start();
+}
+
+RouteState RouteWorker::state() const {
+    const std::lock_guard lock(mutex_);
+    return state_;
+}
+
+bool RouteWorker::sinks_open() const {
+    return parts_.queues.accepts("records");
+}
+
+void RouteWorker::run(TakenMessage message) {
+    const std::string id = message.message.message_id();
+    const log::Scope scope(route_->id(), id);
+    bool paused = false;
+    {
+        const std::lock_guard lock(mutex_);
+        paused = state_.paused || stopping_;
+    }
+    if (paused) return put_back(message, Time{});
+    if (!sinks_open()) return put_back(message, parts_.clock.now() + std::chrono::milliseconds(200));
+
+    Work work{.route = *route_, .id = id, .body = message.message.body(), .headers = message.headers, .document = {}};
+    work.headers.remove(header::kDeadStep);
+    work.source_number = source_number_of(message);
+    std::string joined;  // a body of several data sections has no single view
+    try {
+        if (id.empty()) work.id = name_uuid(kOutputNamespace, route_->inbox() + "\n" + std::to_string(message.sequence));
+        if (const auto suspect = parts_.queues.note(suspect_note(message.sequence)); suspect && std::stoi(*suspect) >= 2) {
+            throw Error(Fault::kPoison, "ROUTE-105", "taking", "crashed the bus: it was in hand when the process ended, twice");
+        }
+        const CrashGuard::Hold hold(parts_.guard, message.sequence);
+        if (message.message.body_kind() == Message::BodyKind::kSeveralData) work.body = joined = message.message.body_copy();
+        const bool spooled = message.headers.has(kSpooled);
+        if (!spooled) {
+            if (message.message.body_kind() == Message::BodyKind::kStructured) {
+                throw Error(Fault::kPoison, "ROUTE-106", "taking", "the body is an AMQP map, list or sequence")
+                    .expected("one data section, or a string");
+            }
+            if (!work.headers.has(header::kOriginal))
+                work.headers.set(header::kOriginal, "sha256:" + crypto::sha256_hex(work.body));
+        }
+        const bool child = message.headers.has(header::kPosition);
+        if (route_->split() && child) {
+            work.document = parse_record(*route_->split(), work.body);
+            work.parsed = true;
+            work.number = std::stoull(std::string(message.headers.get(header::kPosition)));
+            return run_whole(message, work);
+        }
+        std::string loaded;
+        if (route_->split()) {
+            if (wants_split(*route_->split(), spooled ? std::string_view(head_of_spooled(message)) : work.body)) {
+                // A split waits for space: not on a worker that other routes need.
+                parts_.splits.post([this, message = std::move(message), number = work.source_number, id = work.id,
+                                    headers = work.headers] {
+                    const log::Scope split_scope(route_->id(), id);
+                    Work parent{.route = *route_, .id = id, .body = message.message.body(), .headers = headers, .document = {}};
+                    parent.source_number = number;
+                    run_split(message, parent);
+                });
+                return;
+            }
+        }
+        if (spooled) work.body = loaded = load_spooled(message);
+        run_whole(message, work);
+    } catch (const Error& e) {
+        settle_dead(message, work, e);
+    } catch (const std::exception& e) {
+        pause(std::string("ROUTE-900: an unexpected error: ") + typeid(e).name());
+        put_back(message, Time{});
+    }
+}
+
+std::string RouteWorker::head_of_spooled(const TakenMessage& message) const {
+    std::string head(8192, '\0');
+    head.resize(parts_.originals.open(message.headers.get(header::kOriginal))->read(head.data(), head.size()));
+    return head;
+}
+
+std::string RouteWorker::load_spooled(const TakenMessage& message) const {
+    const std::string_view reference = message.headers.get(header::kOriginal);
+    if (parts_.originals.size(reference).value_or(0) > kWholeMost) {
+        throw Error(Fault::kPoison, "ROUTE-107", "loading the original", "larger than 64 MB and not split")
+            .expected("a route that splits");
+    }
+    return parts_.originals.read(reference);
+}
+
+void RouteWorker::finish(Unit& unit, const TakenMessage& message, const Work& work, Outcome outcome) {
+    unit.settled.push_back({message.queue, message.sequence});
+    unit.ledger.push_back({route_->id(), outcome, 1});
+    if (parts_.queues.note(suspect_note(message.sequence)))
+        unit.notes.push_back({suspect_note(message.sequence), std::nullopt});
+    if (message.headers.has(kReceiptHeader)) {
+        Inbox::State state;
+        state.state = to_string(outcome);
+        state.reason = work.filtered;
+        parts_.receipts.settle(unit, route_->id(), work.id, state);
+    }
+}
+
+void RouteWorker::run_whole(const TakenMessage& message, Work& work) {
+    apply_steps(route_->steps(), work);
+    Unit unit;
+    unit.outputs = std::move(work.outputs);
+    unit.ledger = std::move(work.ledger);
+    const Outcome outcome = unit.outputs.empty() ? Outcome::kFiltered : Outcome::kDelivered;
+    finish(unit, message, work, outcome);
+    if (!work.filtered.empty()) counter("clrbus_filtered_total{route=\"" + route_->id() + "\"}").add();
+    {
+        const std::lock_guard lock(mutex_);
+        state_.dead_in_a_row = 0;
+    }
+    commit(std::move(unit), 1);
+}
+
+void RouteWorker::settle_dead(const TakenMessage& message, const Work& work, const Error& error) {
+    if (error.fault() == Fault::kAway) {
+        log::warn("route", error.what());
+        return put_back(message, parts_.clock.now() + back_off(route_->attempts(), message.attempts, message.sequence));
+    }
+    if (error.fault() == Fault::kConfig) {
+        pause(error.code() + ": " + error.what());
+        return put_back(message, Time{});
+    }
+    Unit unit;
+    unit.outputs.push_back(dead_letter(*route_, message.message, work.headers, error, parts_.clock.now()));
+    unit.settled.push_back({message.queue, message.sequence});
+    unit.ledger.push_back({route_->id(), Outcome::kDead, 1});
+    unit.notes.push_back({suspect_note(message.sequence), std::nullopt});
+    if (message.headers.has(kReceiptHeader)) {
+        Inbox::State state{.state = "dead",
+                           .code = error.code(),
+                           .path = error.where().path,
+                           .expected = error.expected(),
+                           .reason = error.why()};
+        parts_.receipts.settle(unit, route_->id(), work.id, state);
+    }
+    log::warn("route", "dead letter: " + error.code() + " at " + error.where().text());
+    counter("clrbus_dead_letters_total{route=\"" + route_->id() + "\"}").add();
+    bool too_many = false;
+    {
+        const std::lock_guard lock(mutex_);
+        too_many = ++state_.dead_in_a_row >= kDeadInARow;
+    }
+    commit(std::move(unit), 1);
+    if (too_many) pause("ROUTE-901: " + std::to_string(kDeadInARow) + " dead letters in a row, the last one " + error.code());
+}
+
+void RouteWorker::run_split(const TakenMessage& message, Work& parent) {
+    const std::string note = "split/" + route_->id() + "/" + parent.id;
+    struct Chunks {  // shared with callbacks that may outlive this call by a moment
+        std::mutex mutex;
+        std::condition_variable room;
+        std::size_t in_flight = 0;
+        bool failed = false;
+    };
+    const auto chunks = std::make_shared<Chunks>();
+    Headers progress;  // position, children made and dead so far
+    SplitPosition position;
+    std::uint64_t children = 0, dead = 0;
+    Unit unit;
+    std::size_t unit_children = 0, unit_bytes = 0;
+
+    const auto encode_progress = [&] {
+        progress.set("position", position.encode());
+        progress.set("children", std::to_string(children));
+        progress.set("dead", std::to_string(dead));
+        return progress.encode();
+    };
+    const auto wait_for_room = [&](std::size_t most) {
+        std::unique_lock lock(chunks->mutex);
+        chunks->room.wait(lock, [&] { return chunks->in_flight <= most; });
+        if (chunks->failed) throw StopSplit{};
+    };
+    // Commits what the chunk holds; tries again while the disk is full, as back-pressure does: until space or stop.
+    const auto flush = [&] {
+        if (unit_children == 0) return;
+        wait_for_room(kChunksInFlight - 1);
+        for (int waits = 0; !sinks_open(); ++waits) {
+            if (stopping_) throw StopSplit{};
+            std::unique_lock lock(chunks->mutex);
+            chunks->room.wait_for(lock, std::chrono::milliseconds(50));
+        }
+        unit.notes.push_back({note, encode_progress()});
+        unit.ledger.push_back({route_->id(), Outcome::kMade, static_cast<std::int64_t>(unit_children)});
+        {
+            const std::lock_guard lock(chunks->mutex);
+            ++chunks->in_flight;
+        }
+        parts_.queues.commit(std::exchange(unit, Unit{}), parts_.workers, [chunks](CommitState state) {
+            const std::lock_guard lock(chunks->mutex);
+            --chunks->in_flight;
+            if (state != CommitState::kDone) chunks->failed = true;
+            chunks->room.notify_all();
+        });
+        unit_children = unit_bytes = 0;
+    };
+    const auto one = [&](SplitRecord record) {
+        if (stopping_) throw StopSplit{};
+        Work work{.route = *route_,
+                  .id = name_uuid(kOutputNamespace, parent.id + "\nsplit\n" + std::to_string(record.number)),
+                  .body = record.raw,
+                  .headers = parent.headers,
+                  .document = std::move(record.document)};
+        work.parsed = true;
+        work.validated = record.validated;
+        work.number = record.number;
+        work.source_number = parent.source_number + record.number;
+        work.headers.set(header::kPosition, std::to_string(record.number));
+        work.headers.set(header::kParent, parent.id);
+        work.headers.remove(kReceiptHeader);
+        work.headers.remove(kSpooled);
+        try {
+            if (record.broken != nullptr) throw Error(*record.broken);
+            apply_steps(route_->steps(), work);
+            unit.ledger.push_back({route_->id(), work.outputs.empty() ? Outcome::kFiltered : Outcome::kDelivered, 1});
+            for (Put& put : work.outputs) {
+                unit_bytes += put.message.size();
+                unit.outputs.push_back(std::move(put));
+            }
+            for (LedgerEntry& entry : work.ledger) unit.ledger.push_back(std::move(entry));
+        } catch (Error& e) {
+            if (e.fault() != Fault::kPoison) throw;
+            e.where().row = record.number;
+            work.headers.set(header::kSourceNumber, std::to_string(work.source_number));
+            const Message body = MessageBuilder().message_id(work.id).build(record.raw);
+            unit.outputs.push_back(dead_letter(*route_, body, work.headers, e, parts_.clock.now()));
+            unit.ledger.push_back({route_->id(), Outcome::kDead, 1});
+            unit_bytes += body.size();
+            ++dead;
+            counter("clrbus_dead_letters_total{route=\"" + route_->id() + "\"}").add();
+        }
+        ++children;
+        ++unit_children;
+        position = record.after;
+        if (unit_children >= kChunkChildren || unit_bytes >= kChunkBytes) flush();
+        return true;
+    };
+
+    bool settled = false;
+    try {
+        if (const auto saved = parts_.queues.note(note)) {
+            progress = Headers::decode(*saved);
+            position = SplitPosition::decode(progress.get("position"));
+            children = std::stoull(std::string(progress.get("children")));
+            dead = std::stoull(std::string(progress.get("dead")));
+        }
+        const CrashGuard::Hold hold(parts_.guard, message.sequence);
+        const auto splitter = make_splitter(*route_->split());
+        if (message.headers.has(kSpooled)) {
+            const auto original = parts_.originals.open(message.headers.get(header::kOriginal));
+            splitter->run([&original](char* to, std::size_t size) { return original->read(to, size); }, position, one);
+        } else {
+            std::string_view left = parent.body;
+            splitter->run(
+                [&left](char* to, std::size_t size) {
+                    const std::size_t n = std::min(size, left.size());
+                    std::copy_n(left.data(), n, to);
+                    left.remove_prefix(n);
+                    return n;
+                },
+                position, one);
+        }
+        flush();
+        wait_for_room(0);
+        Unit last;
+        last.settled.push_back({message.queue, message.sequence});
+        last.ledger.push_back({route_->id(), Outcome::kSplit, 1});
+        last.notes.push_back({note, std::nullopt});
+        last.notes.push_back({suspect_note(message.sequence), std::nullopt});
+        if (message.headers.has(kReceiptHeader)) {
+            Inbox::State state{
+                .state = "split", .code = {}, .path = {}, .expected = {}, .reason = {}, .children = children, .dead = dead};
+            parts_.receipts.settle(last, route_->id(), parent.id, state);
+        }
+        settled = true;
+        commit(std::move(last), 1);
+    } catch (const StopSplit&) {
+        // The chunks that are on disk stay; the note says where to go on.
+    } catch (Error& e) {
+        if (e.fault() == Fault::kPoison) {
+            // A broken tail: the children that are out stay out, the parent says how far it came.
+            try {
+                flush();
+                wait_for_room(0);
+                Error broken(e.fault(), e.code(), e.doing(), e.where(),
+                             e.why() + " (" + std::to_string(children) + " of unknown done)");
+                if (!e.expected().empty()) broken.expected(e.expected());
+                settled = true;
+                settle_dead(message, parent, broken);
+            } catch (const StopSplit&) {
+                settled = false;
+            }
+        } else {
+            settled = true;
+            settle_dead(message, parent, e);
+        }
+    } catch (const std::exception& e) {
+        pause(std::string("ROUTE-900: an unexpected error: ") + typeid(e).name());
+    }
+    if (!settled) put_back(message, Time{});
+}
+
+void RouteWorker::put_back(const TakenMessage& message, Time not_before) {
+    parts_.queues.release(message.queue, message.sequence, not_before, false, parts_.workers, [this](CommitState) {
+        bool more = false;
+        {
+            const std::lock_guard lock(mutex_);
+            --in_flight_;
+            more = !state_.paused && !stopping_;
+            idle_.notify_all();
+            if (more && taker_) taker_->grant(1);
+        }
+    });
+}
+
+void RouteWorker::pause(std::string reason) {
+    log::error("route", "route '" + route_->id() + "' pauses: " + reason);
+    {
+        const std::lock_guard lock(mutex_);
+        if (state_.paused) return;
+        state_.paused = true;
+        state_.reason = std::move(reason);
+        state_.since = parts_.clock.now();
+    }
+    taker_->stop();
+}
+
+void RouteWorker::commit(Unit unit, std::size_t inputs) {
+    // Kept for a second try: a full disk refuses, and refuses again until there is space or the bus stops.
+    auto kept = std::make_shared<Unit>(unit);
+    parts_.queues.commit(std::move(unit), parts_.workers, [this, kept, inputs](CommitState state) {
+        if (state == CommitState::kFull && !stopping_) {
+            for (const Unit::Input& input : kept->settled) {
+                parts_.queues.release(input.queue, input.sequence, parts_.clock.now() + std::chrono::seconds(1), false,
+                                      parts_.workers, [](CommitState) {});
+            }
+        }
+        const std::lock_guard lock(mutex_);
+        in_flight_ -= inputs;
+        ++state_.done;
+        state_.last_done = parts_.clock.now();
+        idle_.notify_all();
+        if (!state_.paused && !stopping_ && taker_) taker_->grant(static_cast<std::uint32_t>(inputs));
+    });
+}
+
+}  // namespace clrbus

@@ -1,0 +1,85 @@
+// Runs one route's steps on the messages of its inbox: takes, applies, commits one Unit a message (or a chunk of a split). Any
+// number of worker threads call run at the same time.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "broker/queues.hpp"
+#include "core/clock.hpp"
+#include "core/error.hpp"
+#include "routing/crash_guard.hpp"
+#include "routing/receipts.hpp"
+#include "routing/route.hpp"
+
+namespace clrbus {
+
+namespace storage {
+class Originals;
+}
+
+// What workers of all routes share. Outlives them.
+struct WorkerParts {
+    Queues& queues;
+    storage::Originals& originals;
+    Receipts& receipts;
+    CrashGuard& guard;
+    Clock& clock;
+    Executor& workers;  // runs messages and callbacks
+    Executor& splits;   // a split may wait for space: it has threads of its own
+};
+
+struct RouteState {
+    std::string id;
+    std::uint64_t generation = 0;
+    bool paused = false;
+    std::string reason;  // code and text, when paused
+    Time since{};
+    std::uint32_t dead_in_a_row = 0;
+    std::int64_t done = 0;  // messages settled since the start
+    Time last_done{};
+};
+
+class RouteWorker {
+public:
+    RouteWorker(std::shared_ptr<const CompiledRoute> route, WorkerParts parts);
+    ~RouteWorker();
+    RouteWorker(const RouteWorker&) = delete;
+    RouteWorker& operator=(const RouteWorker&) = delete;
+
+    void start();
+    void stop();  // takes nothing more, waits for what is in hand
+    void resume();
+    RouteState state() const;
+    const CompiledRoute& route() const { return *route_; }
+
+private:
+    void run(TakenMessage message);
+    void run_whole(const TakenMessage& message, Work& work);
+    void run_split(const TakenMessage& message, Work& work);
+    void settle_dead(const TakenMessage& message, const Work& work, const Error& error);
+    void put_back(const TakenMessage& message, Time not_before);
+    void pause(std::string reason);
+    void commit(Unit unit, std::size_t inputs);
+    bool sinks_open() const;
+    std::string head_of_spooled(const TakenMessage& message) const;
+    std::string load_spooled(const TakenMessage& message) const;
+    void finish(Unit& unit, const TakenMessage& message, const Work& work, Outcome outcome);
+
+    std::shared_ptr<const CompiledRoute> route_;  // shared with the engine; read-only
+    WorkerParts parts_;
+
+    mutable std::mutex mutex_;  // guards state_, in_flight_, stopping_
+    std::condition_variable idle_;
+    RouteState state_;
+    std::size_t in_flight_ = 0;  // messages taken and not yet settled or given back
+    std::atomic<bool> stopping_{false};
+    std::unique_ptr<Taker> taker_;  // last member: calls back into this
+};
+
+}  // namespace clrbus
