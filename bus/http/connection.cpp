@@ -194,7 +194,9 @@ HttpConnection::Went HttpConnection::begin(Steady now) {
             return answer(http_unavailable(error.code(), "there is no room for the body now", 30), false, now);
         }
     } else if (left_ != 0) {
-        memory_ = BodyMemory::reserve(shared_.body_memory, left_, shared_.options.body_memory);
+        const std::uint64_t most = shared_.options.body_memory;
+        memory_ = admission.known ? BodyMemory::reserve(shared_.known_bodies, left_, most)
+                                  : BodyMemory::reserve(shared_.other_bodies, left_, most / 4);
         if (!memory_) {
             count_refused("body-memory");
             return answer(http_unavailable("HTTP-025", "too many bodies are on their way now", 2), false, now);

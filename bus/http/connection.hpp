@@ -23,7 +23,8 @@ struct HttpShared {
     HttpServerOptions options;
     Mounts mounts;
     std::shared_ptr<HttpMailbox> mailbox = std::make_shared<HttpMailbox>();
-    std::shared_ptr<std::atomic<std::uint64_t>> body_memory = std::make_shared<std::atomic<std::uint64_t>>(0);
+    std::shared_ptr<std::atomic<std::uint64_t>> known_bodies = std::make_shared<std::atomic<std::uint64_t>>(0);
+    std::shared_ptr<std::atomic<std::uint64_t>> other_bodies = std::make_shared<std::atomic<std::uint64_t>>(0);
     Executor* pool = nullptr;
     std::atomic<std::shared_ptr<const crypto::TlsContext>> tls;  // null: plain; shared with sessions, replaced by reload
     std::atomic<bool> stopping{false};

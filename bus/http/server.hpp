@@ -35,6 +35,7 @@ struct HttpAdmission {
     std::uint64_t most = 1 << 20;          // larger: 413
     std::uint64_t spool_above = std::numeric_limits<std::uint64_t>::max();  // larger: into a file, synced
     std::filesystem::path spool_folder{};
+    bool known = false;  // the sender has shown who it is: its body comes from a memory that strangers cannot fill
 };
 // Sees a request without its body, on the I/O thread: it must not block and must not throw.
 using HttpAdmit = std::function<HttpAdmission(const HttpRequest&)>;
@@ -55,7 +56,8 @@ struct HttpServerOptions {
     std::size_t threads = 8;             // of the handlers' pool
     std::size_t max_connections = 2048;  // when full, the one that idles longest makes room, then the slowest head
     std::size_t max_connections_of_a_peer = 1024;
-    std::uint64_t body_memory = 64 << 20;  // of all bodies being held in memory: beyond it 503
+    std::uint64_t body_memory =
+        64 << 20;  // of all bodies of known senders; a quarter of it again for the others; beyond it 503
     HttpHeadLimits head;
     std::chrono::milliseconds head_deadline{10'000};  // whole head, TLS handshake included
     std::chrono::milliseconds stall{10'000};          // a body or an answer may be this far behind min_rate

@@ -134,7 +134,12 @@ TEST(HttpServer, RefusesALargeBodyBeforeItIsSent) {
 TEST(HttpServer, RefusesBodiesBeyondTheirMemory) {
     HttpServerOptions options = quick_options();
     options.body_memory = 1000;
-    Echo echo(options);
+    std::atomic<bool> known{false};
+    Echo echo(options, [&](const HttpRequest&) { return HttpAdmission{.known = known}; });
+    RawClient stranger(echo.server.port());
+    stranger.send(post("/echo", std::string(251, 'x')));
+    EXPECT_EQ(status_of(stranger.answer()), 503);
+    known = true;
     RawClient first(echo.server.port());
     first.send("POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 900\r\n\r\n");
     EXPECT_EQ(status_of(first.answer()), 100);

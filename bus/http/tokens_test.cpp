@@ -41,7 +41,7 @@ protected:
 
 TEST_F(HttpTokensTest, RefusesWhatIsNoToken) {
     for (const char* value : {"", "Bearer", "Bearer ", "Basic canvas-secret", "canvas-secret", "Bearer canvas-secre",
-                                     "Bearer canvas-secrets", "Bearer canvas-secret x"})
+                              "Bearer canvas-secrets", "Bearer canvas-secret x"})
         EXPECT_EQ(status(value), 401) << value;
     const auto check = tokens.check(with_authorization(""), "staff");
     EXPECT_THAT(std::string(check.refuse->fields.get("WWW-Authenticate")), HasSubstr("Bearer"));
