@@ -12,7 +12,6 @@
 namespace clrbus::records {
 namespace {
 
-constexpr int kBusyMillis = 5000;
 constexpr int kPageSize = 8192;
 constexpr int kRestartPages = 20'000;
 constexpr auto kCheckpointPause = std::chrono::milliseconds(200);
@@ -95,7 +94,7 @@ std::string_view Query::bytes(int column) const {
                            : std::string_view(static_cast<const char*>(data), static_cast<std::size_t>(size));
 }
 
-Database::Database(const std::filesystem::path& file, Mode mode) : file_(file) {
+Database::Database(const std::filesystem::path& file, Mode mode, std::chrono::milliseconds lock_wait) : file_(file) {
     const int flags =
         (mode == Mode::kWrite ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READWRITE) | SQLITE_OPEN_NOMUTEX;
     const int result = sqlite3_open_v2(file.c_str(), &handle_, flags, nullptr);
@@ -103,7 +102,7 @@ Database::Database(const std::filesystem::path& file, Mode mode) : file_(file) {
         if (result != SQLITE_OK) fail(result, "opening the store");
         sqlite3_extended_result_codes(handle_, 1);
         sqlite3_busy_timeout(handle_,
-                             kBusyMillis);  // before the first pragma: journal_mode races with a connection that closes
+                             static_cast<int>(lock_wait.count()));  // before the first pragma: journal_mode races with a connection that closes
         if (mode == Mode::kWrite) {
             run("PRAGMA page_size=" + std::to_string(kPageSize));  // takes effect before the first table alone
             run("PRAGMA journal_mode=WAL");

@@ -2,6 +2,7 @@
 // thread at a time for each Database; the Checkpointer has a thread and a connection of its own.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <filesystem>
@@ -61,7 +62,7 @@ public:
     enum class Mode : std::uint8_t { kWrite, kRead };
     // Opens or (kWrite) makes the file; page size, WAL and FULL are set. Throws Error(kConfig, "REC-011") for a file that is
     // not a sound database, Error(kAway, "REC-010") for a disk or lock that may come back.
-    Database(const std::filesystem::path& file, Mode mode);
+    Database(const std::filesystem::path& file, Mode mode, std::chrono::milliseconds lock_wait = std::chrono::seconds(5));
     ~Database();
     Database(const Database&) = delete;
     Database& operator=(const Database&) = delete;

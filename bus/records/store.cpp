@@ -84,7 +84,7 @@ RecordsStore::Impl::Impl(const StoreOptions& given)
       rules(vault, given.placeholders, given.match_schemes),
       own_codes(given.institution_codes.begin(), given.institution_codes.end()),
       file(made_dir(given.dir) / "records.db"),
-      database(file, Database::Mode::kWrite),
+      database(file, Database::Mode::kWrite, given.lock_wait),
       writer(database, vault, rules, clock),
       disclosures(given.dir / "disclosure.db", vault, clock),
       checkpointer(file) {
@@ -160,7 +160,12 @@ RecordsStore::Group RecordsStore::apply(const std::vector<TakenMessage>& message
             }
             group.results.push_back(std::move(applied));
         }
-        for (const std::int64_t id : impl.forget) database.use("DELETE FROM settling WHERE id=?").add(id).run();
+        std::vector<std::int64_t> forget;
+        {
+            const std::lock_guard moment(impl.forget_mutex);
+            forget.swap(impl.forget);  // when this transaction fails, they are met again at the next start
+        }
+        for (const std::int64_t id : forget) database.use("DELETE FROM settling WHERE id=?").add(id).run();
         database.use("INSERT INTO settling(outcomes) VALUES(?)").blob(outcomes).run();
         {
             Query query = database.use("SELECT last_insert_rowid()");
@@ -168,7 +173,6 @@ RecordsStore::Group RecordsStore::apply(const std::vector<TakenMessage>& message
             group.id = query.integer(0);
         }
         transaction.commit();
-        impl.forget.clear();
     } catch (...) {
         impl.writer.forget_caches();
         throw;
@@ -178,7 +182,7 @@ RecordsStore::Group RecordsStore::apply(const std::vector<TakenMessage>& message
 }
 
 void RecordsStore::settled(const Group& group) {
-    const std::lock_guard lock(impl_->write_mutex);
+    const std::lock_guard moment(impl_->forget_mutex);
     if (group.id != 0) impl_->forget.push_back(group.id);
 }
 

@@ -2,6 +2,7 @@
 // shows. Any thread, but apply() belongs to one (records/applier.hpp).
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -28,7 +29,8 @@ struct StoreOptions {
     std::vector<std::string> institution_codes;  // SCHEME:VALUE, the institution's own
     std::vector<std::string> placeholders = default_placeholders();
     std::vector<std::string> match_schemes = default_match_schemes();
-    std::size_t readers = 4;  // connections that read at the same time
+    std::size_t readers = 4;                    // connections that read at the same time
+    std::chrono::milliseconds lock_wait{5000};  // for another process that holds the file (a backup)
 
     static std::vector<std::string> default_placeholders();
     static std::vector<std::string> default_match_schemes();

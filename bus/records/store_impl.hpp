@@ -56,6 +56,8 @@ struct RecordsStore::Impl {
     Writer writer;
     // What a redelivered message counted as before the crash: (sequence, hash of its id) -> outcome.
     std::map<std::pair<std::uint64_t, std::uint64_t>, Outcome> unsettled;
+
+    std::mutex forget_mutex;           // a moment only: settled() runs where nobody may wait for a transaction
     std::vector<std::int64_t> forget;  // groups whose Unit is committed
 
     DisclosureLog disclosures;

@@ -365,7 +365,8 @@ void Writer::update_blocked(std::int64_t learner) {
     const std::int64_t top = merged_learner(database_, learner);
     Query query = database_.use(
         "WITH RECURSIVE one(id) AS (SELECT ?1 UNION SELECT l.id FROM learner l JOIN one ON l.merged_into=one.id) "
-        "UPDATE learner SET version=version+1,changed=max(changed+1000,?2),blocked=(SELECT coalesce(max(p.blocked),0) FROM person p WHERE p.learner IN "
+        "UPDATE learner SET version=version+1,changed=max(changed+1000,?2),blocked=(SELECT coalesce(max(p.blocked),0) FROM "
+        "person p WHERE p.learner IN "
         "(SELECT id FROM one)) "
         "WHERE id=?1");
     query.add(top).add(now_).run();
