@@ -24,7 +24,7 @@ namespace clrbus {
 class PowerCutFiles : public storage::Files {
 public:
     static constexpr std::uint64_t kSector = 512;
-    enum class Fault : std::uint8_t { kNone, kWriteFails, kSyncFails, kNoSpace };
+    enum class Fault : std::uint8_t { kNone, kWriteFails, kSyncFails, kNoSpace };  // kNoSpace: files do not grow
 
     PowerCutFiles() = default;
 
@@ -141,7 +141,8 @@ public:
         change("syncing", path);
         if (fault_ == Fault::kSyncFails) fail("syncing", path, EIO);
         std::erase_if(name_changes_, [&](const NameChange& done) {
-            if (done.path.substr(0, done.path.rfind('/')) != path) return false;
+            const auto& name = done.kind == NameChange::kRename ? done.to : done.path;
+            if (name.substr(0, name.rfind('/')) != path) return false;
             apply(synced_names_, done);
             return true;
         });
@@ -173,9 +174,11 @@ private:
             const std::lock_guard lock(files_.mutex_);
             files_.change("writing", path_);
             if (files_.fault_ == Fault::kWriteFails) files_.fail("writing", path_, EIO);
-            if (files_.fault_ == Fault::kNoSpace) files_.fail("writing", path_, ENOSPC);
             Write write{offset, {}};
             for (const auto part : parts) write.bytes.append(part);
+            if (files_.fault_ == Fault::kNoSpace && offset + write.bytes.size() > node_->now.size()) {
+                files_.fail("writing", path_, ENOSPC);
+            }
             place(node_->now, offset, write.bytes);
             node_->unsynced.push_back(std::move(write));
         }

@@ -1,0 +1,366 @@
+// What is particular to the embedded queues: their files, the disk, the clock, and kill -9.
+#include "broker/embedded_queues.hpp"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <fstream>
+#include <set>
+
+#include "broker/queues_fixture.hpp"
+#include "support/power_cut_files.hpp"
+#include "support/test_directory.hpp"
+
+namespace clrbus {
+namespace {
+
+using contract::Basket;
+using contract::put_of;
+using contract::text_message;
+
+class SetClock : public Clock {
+public:
+    Time now() const override { return Time(std::chrono::milliseconds(now_.load())); }
+    std::chrono::steady_clock::time_point steady() const override { return std::chrono::steady_clock::now(); }
+    void advance(std::chrono::milliseconds by) { now_ += by.count(); }
+
+private:
+    std::atomic<std::int64_t> now_{1'800'000'000'000};
+};
+
+EmbeddedOptions memory_options(PowerCutFiles& files) {
+    EmbeddedOptions options;
+    options.directory = "/queues";
+    options.segment_bytes = 64U << 10;
+    options.files = &files;
+    return options;
+}
+
+class EmbeddedQueuesTest : public testing::Test {
+protected:
+    void open(EmbeddedOptions options) {
+        queues_.reset();
+        queues_ = std::make_unique<EmbeddedQueues>(std::move(options));
+        queues_->declare("in/r", {});
+        queues_->declare("records", {});
+    }
+    PutState put(std::string body, std::string key = "") {
+        std::vector<Put> batch;
+        batch.push_back(put_of("in/r", body, std::move(key)));
+        std::promise<PutState> done;
+        queues_->put(std::move(batch), pool_, [&](std::vector<PutResult> results) { done.set_value(results.at(0).state); });
+        return done.get_future().get();
+    }
+    CommitState commit(Unit unit) {
+        std::promise<CommitState> done;
+        queues_->commit(std::move(unit), pool_, [&](CommitState state) { done.set_value(state); });
+        return done.get_future().get();
+    }
+    CommitState settle(std::uint64_t sequence) {
+        Unit unit;
+        unit.settled.push_back({"in/r", sequence});
+        return commit(std::move(unit));
+    }
+    std::string refusal(EmbeddedOptions options) {
+        return contract::code_of([&] { EmbeddedQueues refused(std::move(options)); });
+    }
+
+    ThreadPool pool_{1, "embedded"};
+    PowerCutFiles files_;
+    SetClock clock_;
+    std::unique_ptr<EmbeddedQueues> queues_;
+};
+
+TEST_F(EmbeddedQueuesTest, RefusesAMessageThatTheJournalCannotHold) {
+    open(memory_options(files_));
+    EXPECT_EQ(contract::code_of([&] { put(std::string(40'000, 'x')); }), "QUEUE-002");
+    EXPECT_EQ(put(std::string(20'000, 'x')), PutState::kStored);
+}
+
+TEST_F(EmbeddedQueuesTest, RefusesASecondProcess) {
+    const TestDirectory directory;
+    EmbeddedOptions options;
+    options.directory = directory.path();
+    options.segment_bytes = 1U << 20;
+    open(options);
+    EXPECT_EQ(refusal(options), "DISK-003");
+}
+
+TEST_F(EmbeddedQueuesTest, RefusesADamagedAMissingAndANewerCheckpoint) {
+    open(memory_options(files_));
+    put("x");
+    queues_.reset();
+    auto damaged = files_.after_cut(1);
+    damaged->flip("/queues/checkpoint", files_.content("/queues/checkpoint").size() / 2);
+    EXPECT_EQ(refusal(memory_options(*damaged)), "QUEUE-011");
+    auto missing = files_.after_cut(1);
+    missing->remove("/queues/checkpoint");
+    EXPECT_EQ(refusal(memory_options(*missing)), "QUEUE-013");
+    auto cut = files_.after_cut(1);
+    const auto bytes = files_.content("/queues/checkpoint");
+    cut->open("/queues/checkpoint", storage::Open::kCreate)->write(0, std::string_view(bytes).substr(0, bytes.size() - 16));
+    EXPECT_EQ(refusal(memory_options(*cut)), "QUEUE-011");
+}
+
+TEST_F(EmbeddedQueuesTest, RefusesWhenASegmentWithMessagesIsGone) {
+    open(memory_options(files_));
+    for (int i = 0; i < 30; ++i) put(std::string(9000, 'x'));
+    queues_.reset();  // with a checkpoint
+    files_.remove("/queues/0000000002.log");
+    EXPECT_EQ(refusal(memory_options(files_)), "JOURNAL-005");
+}
+
+TEST_F(EmbeddedQueuesTest, DamageOfOneBodyHoldsUpNoOther) {
+    open(memory_options(files_));
+    for (int i = 0; i < 3; ++i) put("needle" + std::to_string(i));
+    queues_->checkpoint();
+    queues_.reset();
+    const auto at = files_.content("/queues/0000000001.log").find("needle1");
+    ASSERT_NE(at, std::string::npos);
+    files_.flip("/queues/0000000001.log", at);
+    open(memory_options(files_));
+    Basket basket;
+    auto taker = queues_->take("in/r", pool_, [&](TakenMessage message) { basket.add(std::move(message)); });
+    taker->grant(3);
+    const auto taken = basket.wait(2);
+    ASSERT_EQ(taken.size(), 2U);
+    EXPECT_EQ(taken[1].message.body(), "needle2");
+    EXPECT_EQ(queues_->states().at(0).in_hand, 3U) << "the damaged one is still there";
+}
+
+TEST_F(EmbeddedQueuesTest, ClosesAndOpensWithTheDisk) {
+    std::atomic<std::uint64_t> free{1000};
+    auto options = memory_options(files_);
+    options.disk_reserve = 100;
+    options.free_bytes = [&] { return free.load(); };
+    open(options);
+    EXPECT_EQ(put("a", "key"), PutState::kStored);
+    Unit with_output, without;
+    const auto output = [] {
+        Unit unit;
+        unit.outputs.push_back(put_of("records", "o"));
+        return unit;
+    };
+    free = 99;
+    queues_->check_disk();
+    EXPECT_FALSE(queues_->accepts("in/r"));
+    EXPECT_EQ(put("b"), PutState::kFull);
+    EXPECT_EQ(put("a", "key"), PutState::kDuplicate) << "stores nothing";
+    EXPECT_EQ(commit(output()), CommitState::kDone) << "what is under way may end";
+    free = 49;
+    queues_->check_disk();
+    EXPECT_EQ(commit(output()), CommitState::kFull);
+    EXPECT_EQ(settle(1), CommitState::kDone) << "frees space";
+    free = 100;
+    queues_->check_disk();
+    EXPECT_TRUE(queues_->accepts("in/r"));
+    EXPECT_EQ(put("b"), PutState::kStored);
+    EXPECT_EQ(commit(output()), CommitState::kDone);
+}
+
+TEST_F(EmbeddedQueuesTest, TakesAgainAfterTheDiskWasFull) {
+    open(memory_options(files_));
+    put("a");
+    files_.set_fault(PowerCutFiles::Fault::kNoSpace);
+    auto state = PutState::kStored;
+    for (int i = 0; i < 100 && state == PutState::kStored; ++i) state = put(std::string(9000, 'x'));
+    EXPECT_EQ(state, PutState::kFull);
+    files_.set_fault(PowerCutFiles::Fault::kNone);
+    const auto deadline = std::chrono::steady_clock::now() + contract::kDeadline;
+    while (state == PutState::kFull && std::chrono::steady_clock::now() < deadline) state = put("b");
+    EXPECT_EQ(state, PutState::kStored);
+}
+
+TEST_F(EmbeddedQueuesTest, ForgetsADuplicateAfterItsTime) {
+    auto options = memory_options(files_);
+    options.clock = &clock_;
+    open(options);
+    EXPECT_EQ(put("a", "key"), PutState::kStored);
+    clock_.advance(std::chrono::hours(7 * 24));
+    EXPECT_EQ(put("a", "key"), PutState::kDuplicate);
+    clock_.advance(std::chrono::milliseconds(1));
+    EXPECT_EQ(put("a", "key"), PutState::kStored);
+    open(options);
+    EXPECT_EQ(put("a", "key"), PutState::kDuplicate) << "of the second one, after a start";
+}
+
+TEST_F(EmbeddedQueuesTest, WakesByTheClockGiven) {
+    auto options = memory_options(files_);
+    options.clock = &clock_;
+    open(options);
+    put("a");
+    Basket basket;
+    auto taker = queues_->take("in/r", pool_, [&](TakenMessage message) { basket.add(std::move(message)); });
+    taker->grant(2);
+    const auto taken = basket.wait(1);
+    std::promise<CommitState> done;
+    queues_->release("in/r", taken.at(0).sequence, clock_.now() + std::chrono::hours(1), true, pool_,
+                     [&](CommitState state) { done.set_value(state); });
+    EXPECT_EQ(done.get_future().get(), CommitState::kDone);
+    queues_->wake_delayed();
+    EXPECT_EQ(queues_->states().at(0).delayed, 1U);
+    clock_.advance(std::chrono::hours(1));
+    queues_->wake_delayed();
+    EXPECT_EQ(basket.wait(2).size(), 2U);
+}
+
+TEST_F(EmbeddedQueuesTest, UsesItsFilesAgainAndMovesTheFewThatStay) {
+    open(memory_options(files_));
+    std::vector<std::uint64_t> kept;
+    for (int i = 0; i < 600; ++i) {
+        std::vector<Put> batch;
+        batch.push_back(put_of("in/r", std::string(3000, 'x') + std::to_string(i), "key" + std::to_string(i)));
+        std::promise<std::uint64_t> done;
+        queues_->put(std::move(batch), pool_, [&](std::vector<PutResult> r) { done.set_value(r.at(0).sequence); });
+        const auto sequence = done.get_future().get();
+        if (i % 60 == 7) {
+            kept.push_back(sequence);
+        } else {
+            EXPECT_EQ(settle(sequence), CommitState::kDone);
+        }
+        if (i % 20 == 0) {
+            queues_->checkpoint();
+            queues_->compact();
+        }
+    }
+    EXPECT_LT(queues_->disk_bytes(), 14 * (64U << 10)) << "1.8 MB went through";
+    for (int round = 0; round < 3; ++round) {
+        const auto browsed = queues_->browse("in/r", 0, 100);
+        ASSERT_EQ(browsed.size(), kept.size());
+        for (std::size_t i = 0; i < kept.size(); ++i) {
+            EXPECT_EQ(browsed[i].sequence, kept[i]);
+            EXPECT_EQ(browsed[i].message.body(), std::string(3000, 'x') + std::to_string(i * 60 + 7));
+        }
+        EXPECT_EQ(put("x", "key" + std::to_string(7)), PutState::kDuplicate);
+        // Without a checkpoint at the end, and with one.
+        auto found = files_.after_cut(static_cast<std::uint32_t>(round));
+        EmbeddedQueues other(memory_options(*found));
+        EXPECT_EQ(other.states().at(0).ready, kept.size());
+        open(memory_options(files_));
+    }
+}
+
+TEST_F(EmbeddedQueuesTest, AnswersFullAboveTheBytesThatWait) {
+    auto options = memory_options(files_);
+    options.pending_bytes = 0;
+    open(options);
+    commit({});  // the declarations are written
+    // One may wait; what comes while it does is refused at once.
+    std::atomic<int> stored{0}, full{0};
+    for (int i = 0; i < 200; ++i) {
+        std::vector<Put> batch;
+        batch.push_back(put_of("in/r", std::string(5000, 'x')));
+        queues_->put(std::move(batch), pool_,
+                     [&](std::vector<PutResult> r) { (r.at(0).state == PutState::kStored ? stored : full) += 1; });
+    }
+    commit({});
+    EXPECT_EQ(stored + full, 200);
+    EXPECT_GE(stored, 1);
+}
+
+// The child's whole life: puts and Units as fast as they go, each answer reported through the pipe.
+[[noreturn]] void killed_life(const std::string& directory, int round, int report) {
+    ThreadPool pool(2, "child");
+    EmbeddedOptions options;
+    options.directory = directory;
+    options.segment_bytes = 1U << 20;
+    EmbeddedQueues queues(options);
+    queues.declare("in/r", {});
+    queues.declare("records", {});
+    const auto say = [report](char what, const std::string& id) {
+        const auto line = what + id + "\n";
+        if (::write(report, line.data(), line.size()) < 0) ::_exit(1);
+    };
+    Taker* consumer = nullptr;
+    const auto taker = queues.take("in/r", pool, [&](TakenMessage message) {
+        const auto id = message.message.message_id();
+        Unit unit;
+        unit.settled.push_back({message.queue, message.sequence});
+        unit.outputs.push_back(put_of("records", "o", "", id));
+        unit.notes.push_back({"done/" + id, "x"});
+        unit.ledger.push_back({"r", Outcome::kDelivered, 1});
+        queues.commit(std::move(unit), pool, [&, id](CommitState state) {
+            if (state == CommitState::kDone) say('c', id);
+            consumer->grant(1);
+        });
+    });
+    consumer = taker.get();
+    taker->grant(16);
+    for (int i = 0; true; ++i) {
+        if (!queues.accepts("in/r")) continue;
+        std::vector<Put> batch;
+        const auto id = std::to_string(round) + "-" + std::to_string(i);
+        batch.push_back(put_of("in/r", std::string(static_cast<std::size_t>(i % 3000), 'x'), id, id));
+        std::promise<void> turn;
+        const bool wait = i % 16 == 0;
+        queues.put(std::move(batch), pool, [&, id, wait](std::vector<PutResult> results) {
+            if (results.at(0).state == PutState::kStored) say('a', id);
+            if (wait) turn.set_value();
+        });
+        if (wait) turn.get_future().wait();
+    }
+}
+
+TEST(EmbeddedQueuesKilled, LosesNothingAndDoesNothingTwice) {
+    const TestDirectory directory;
+    std::set<std::string> accepted, committed;
+    for (int round = 0; round < 8; ++round) {
+        int ends[2];
+        ASSERT_EQ(::pipe(ends), 0);
+        const auto child = ::fork();
+        ASSERT_GE(child, 0);
+        if (child == 0) {
+            ::close(ends[0]);
+            killed_life(directory.path() + "/queues", round, ends[1]);
+        }
+        ::close(ends[1]);
+        const std::size_t lines_before_kill = 50 + static_cast<std::size_t>(round) * 397;
+        std::size_t lines = 0;
+        std::string text;
+        char piece[4096];
+        while (true) {
+            const auto got = ::read(ends[0], piece, sizeof piece);
+            if (got <= 0) break;
+            lines += static_cast<std::size_t>(std::count(piece, piece + got, '\n'));
+            text.append(piece, static_cast<std::size_t>(got));
+            if (lines >= lines_before_kill) {
+                ::kill(child, SIGKILL);
+                lines = 0;
+            }
+        }
+        ::close(ends[0]);
+        int status = 0;
+        ASSERT_EQ(::waitpid(child, &status, 0), child);
+        ASSERT_TRUE(WIFSIGNALED(status)) << "the child ended by itself";
+        std::size_t from = 0;
+        for (auto end = text.find('\n'); end != std::string::npos; from = end + 1, end = text.find('\n', from)) {
+            (text[from] == 'a' ? accepted : committed).insert(text.substr(from + 1, end - from - 1));
+        }
+    }
+    ASSERT_GT(accepted.size(), 500U);
+    EmbeddedOptions options;
+    options.directory = directory.path() + "/queues";
+    options.segment_bytes = 1U << 20;
+    EmbeddedQueues queues(options);
+    std::set<std::string> inbox, records;
+    for (const auto& message : queues.browse("in/r", 0, 1'000'000)) inbox.insert(message.message.message_id());
+    std::size_t outputs = 0;
+    for (const auto& message : queues.browse("records", 0, 1'000'000)) {
+        records.insert(message.message.message_id());
+        ++outputs;
+    }
+    EXPECT_EQ(outputs, records.size()) << "an input was used twice";
+    for (const auto& id : accepted) EXPECT_TRUE(inbox.contains(id) != records.contains(id)) << id;
+    for (const auto& id : committed) EXPECT_TRUE(records.contains(id)) << id;
+    EXPECT_EQ(queues.notes("done/").size(), records.size());
+    for (const auto& entry : queues.ledger()) {
+        EXPECT_EQ(entry.count, static_cast<std::int64_t>(entry.outcome == Outcome::kAccepted ? inbox.size() + records.size()
+                                                                                             : records.size()));
+    }
+}
+
+}  // namespace
+}  // namespace clrbus
