@@ -49,28 +49,16 @@ public:
         return is_open;
     }
     void put(Incoming incoming, std::function<void(Receipt)> done) override {
-        std::unique_lock lock(mutex_);
-        ++puts_;
-        if (refuse_with != PutState::kStored) {
-            lock.unlock();
-            done({refuse_with, ""});
-            return;
+        if (!incoming.spooled.empty()) incoming.body = file_text(incoming.spooled);
+        {
+            const std::lock_guard lock(mutex_);
+            ++puts_;
+            if (hold) {
+                held_.emplace_back(std::move(incoming), std::move(done));
+                return;
+            }
         }
-        Receipt receipt{PutState::kStored, "id-" + std::to_string(messages_.size() + 1)};
-        const auto known = incoming.duplicate_key.empty() ? ids_.end() : ids_.find(incoming.duplicate_key);
-        if (known != ids_.end()) {
-            receipt = {PutState::kDuplicate, known->second};
-        } else {
-            if (!incoming.duplicate_key.empty()) ids_[incoming.duplicate_key] = receipt.id;
-            if (!incoming.spooled.empty()) incoming.body = file_text(incoming.spooled);
-            messages_.push_back(std::move(incoming));
-        }
-        if (hold) {
-            held_.emplace_back(std::move(done), receipt);
-            return;
-        }
-        lock.unlock();
-        done(receipt);
+        finish(std::move(incoming), done, refuse_with);
     }
     std::uint64_t spool_above() const override { return spool_from; }
     std::filesystem::path spool_folder() const override { return spool_; }
@@ -111,21 +99,34 @@ public:
         const std::lock_guard lock(mutex_);
         return held_.size();
     }
-    // Answers what is held, with that state or as it was decided when it came.
-    void release_held(std::optional<PutState> state = std::nullopt) {
-        std::vector<std::pair<std::function<void(Receipt)>, Receipt>> held;
+    // Answers what is held; kStored: as it would have been answered at once.
+    void release_held(PutState state = PutState::kStored) {
+        std::vector<std::pair<Incoming, std::function<void(Receipt)>>> held;
         {
             const std::lock_guard lock(mutex_);
             hold = false;
             held.swap(held_);
         }
-        for (auto& [done, receipt] : held) {
-            if (state) receipt.state = *state;
-            done(receipt);
-        }
+        for (auto& [incoming, done] : held) finish(std::move(incoming), done, state);
     }
 
 private:
+    void finish(Incoming incoming, const std::function<void(Receipt)>& done, PutState state) {
+        Receipt receipt{state, ""};
+        if (state == PutState::kStored) {
+            const std::lock_guard lock(mutex_);
+            receipt.id = "id-" + std::to_string(messages_.size() + 1);
+            const auto known = incoming.duplicate_key.empty() ? ids_.end() : ids_.find(incoming.duplicate_key);
+            if (known != ids_.end()) {
+                receipt = {PutState::kDuplicate, known->second};
+            } else {
+                if (!incoming.duplicate_key.empty()) ids_[incoming.duplicate_key] = receipt.id;
+                messages_.push_back(std::move(incoming));
+            }
+        }
+        done(receipt);
+    }
+
     std::string route_;
     std::filesystem::path spool_;
     mutable std::mutex mutex_;
@@ -133,7 +134,7 @@ private:
     std::vector<Incoming> messages_;
     std::map<std::string, std::string> ids_;
     std::map<std::string, State> states_;
-    std::vector<std::pair<std::function<void(Receipt)>, Receipt>> held_;
+    std::vector<std::pair<Incoming, std::function<void(Receipt)>>> held_;
 };
 
 // A folder of its own for a test, empty and removed with it.
