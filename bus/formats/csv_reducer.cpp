@@ -59,13 +59,19 @@ struct CsvReducer::Impl {
         ++counts.rows;
         CsvProblem what;
         if (!columns.fits(row, problem, what)) return reject(row, what);
-        if (reduction.keep && !reduction.keep->test(columns.document(row))) return;
+        if (reduction.keep && !keeps(row)) return;
         ++counts.kept;
         place(row);
         for (std::size_t i = 0; i < columns.size(); ++i) {
             if (!dropped[i]) field((*row.fields)[i]);
         }
         end_row();
+    }
+
+    // The row is the context: a bare column name is its child.
+    bool keeps(const CsvRow& row) {
+        const Document document = columns.document(row);
+        return reduction.keep->test(document, {}, document.root());
     }
 
     // Nothing of the row's text goes on: a shifted field could be what is to be dropped.
