@@ -1,0 +1,1 @@
+"""Realistic, invented samples of the five systems. Run by tools/make-samples; same seed, same bytes."""
