@@ -24,7 +24,8 @@
 namespace clrbus::amqp {
 namespace {
 
-constexpr std::size_t kSessionFrames = 1024;       // incoming window of a session, in frames of the largest size
+constexpr std::size_t kSessionFrames = 1024;  // incoming window of a session, in frames of the largest size
+constexpr std::chrono::milliseconds kDrainAgain{5};
 constexpr std::size_t kOutgoingRoom = 256 * 1024;  // bytes of messages that Proton holds for one session
 
 class MailLink : public InLink, public OutLink {
@@ -114,6 +115,8 @@ struct Engine::Impl {
                     push_to_proton(all.substr(done, ready - done));
                     done = ready;
                     handle_events();
+                    // Proton opens the session's window when it writes its begin: a peer that pipelines is not to find it shut.
+                    if (code == Code::kBegin) pn_connection_driver_write_buffer(&driver.raw);
                 }
             }
             push_to_proton(all.substr(done, ready - done));
@@ -340,6 +343,10 @@ struct Engine::Impl {
         if (next > 0) at = now + std::chrono::milliseconds(next - millis);
         handle_events();
         for (auto& [number, link] : links) {
+            if (link->out && link->out->draining()) {
+                const Instant due = link->out->drain_retry_at(now, kDrainAgain);
+                at = at ? std::min(*at, due) : due;
+            }
             if (!link->in || !link->in->closed()) continue;
             link->in->retry();
             if (!link->in->closed()) continue;

@@ -67,6 +67,10 @@ public:
     void on_flow();
     void queue(Outgoing message);
     void drained();
+    bool draining() const { return draining_; }
+    // Asks the node again when it is time; when that is next.
+    std::chrono::steady_clock::time_point drain_retry_at(std::chrono::steady_clock::time_point now,
+                                                         std::chrono::milliseconds every);
     // Writes while there is room; true when something went out.
     bool pump(std::size_t room);
     void on_delivery(pn_delivery_t* delivery);
@@ -90,9 +94,10 @@ private:
     std::size_t unsettled_ = 0;
     std::size_t slow_start_ = 4;  // messages, until sizes are known
     double average_ = 0;          // bytes of a message
-    bool draining_ = false;       // the node was asked
-    bool drained_ = false;        // and has answered
-    bool stalled_ = false;        // too many unsettled: ask again when some are settled
+    std::chrono::steady_clock::time_point drain_at_{};
+    bool draining_ = false;  // the node was asked
+    bool drained_ = false;   // and has answered
+    bool stalled_ = false;   // too many unsettled: ask again when some are settled
     std::uint64_t next_tag_ = 1;
     std::vector<Settlement> outcomes_;
 };

@@ -59,7 +59,7 @@ public:
 
 // The peer receives from us.
 struct Outgoing {
-    std::uint64_t token = 0;
+    std::uint64_t token = 0;  // not 0
     Message message;
     std::uint32_t delivery_count = 0;  // earlier deliveries that failed
 };
@@ -74,9 +74,10 @@ class OutNode {
 public:
     virtual ~OutNode() = default;
     virtual void on_credit(std::uint32_t more) = 0;  // so many messages more may be sent
-    virtual void on_drain() = 0;                     // the peer wants what is there at once, then drained()
+    // The peer wants what is there at once, then drained(). Called again every few milliseconds until then.
+    virtual void on_drain() = 0;
     virtual void on_settled(std::vector<Settlement> batch) = 0;
-    virtual void on_detach() = 0;  // last call; what was sent and not settled goes back
+    virtual void on_detach() = 0;  // last call; what was sent and not settled is tried by somebody else
 };
 
 class Nodes {

@@ -39,8 +39,8 @@ void OutLinkState::ask() {
 void OutLinkState::on_flow() {
     ask();
     if (pn_link_get_drain(link_) && !draining_ && pn_link_credit(link_) > 0) {
-        draining_ = true;
-        node_->on_drain();
+        draining_ = true;  // the node is asked with the next tick
+        drain_at_ = {};
     }
 }
 
@@ -49,12 +49,25 @@ void OutLinkState::queue(Outgoing message) {
     const double size = static_cast<double>(message.message.size());
     average_ = average_ == 0 ? size : average_ * 0.9 + size * 0.1;
     if (slow_start_ < kWindowMessages) ++slow_start_;
+    if (pn_link_credit(link_) <= static_cast<int>(backlog_.size())) {
+        // The peer has taken credit back since it was asked for: what it does not want now is for others.
+        settled(message.token, DeliveryState::kReleased, false, false);
+        return;
+    }
     backlog_.push_back(std::move(message));
 }
 
 void OutLinkState::drained() {
-    asked_ = 0;
     drained_ = true;  // told once the backlog is out
+}
+
+std::chrono::steady_clock::time_point OutLinkState::drain_retry_at(std::chrono::steady_clock::time_point now,
+                                                                   std::chrono::milliseconds every) {
+    if (now >= drain_at_ && !drained_) {
+        drain_at_ = now + every;
+        node_->on_drain();
+    }
+    return drain_at_;
 }
 
 bool OutLinkState::pump(std::size_t room) {
@@ -100,7 +113,8 @@ bool OutLinkState::pump(std::size_t room) {
 }
 
 void OutLinkState::on_delivery(pn_delivery_t* delivery) {
-    if (delivery == current_ || !pn_delivery_updated(delivery)) return;
+    // Proton reports a delivery again that has been settled meanwhile: its token is gone then.
+    if (delivery == current_ || !pn_delivery_updated(delivery) || pn_delivery_get_context(delivery) == nullptr) return;
     const std::uint64_t state = pn_delivery_remote_state(delivery);
     const bool terminal = state == PN_ACCEPTED || state == PN_REJECTED || state == PN_RELEASED || state == PN_MODIFIED;
     if (!terminal && !pn_delivery_settled(delivery)) {
@@ -123,6 +137,7 @@ void OutLinkState::on_delivery(pn_delivery_t* delivery) {
         default:  // released, or settled without an outcome: nobody said that it was taken
             settled(token, DeliveryState::kReleased, false, false);
     }
+    pn_delivery_set_context(delivery, nullptr);
     pn_delivery_settle(delivery);
     if (unsettled_ > 0) --unsettled_;
 }
@@ -137,6 +152,10 @@ void OutLinkState::end_batch() {
 }
 
 void OutLinkState::drop() {
+    // Never sent: given back as if it had not been asked for. The one that is half out counts as tried.
+    for (const Outgoing& each : backlog_) {
+        if (&each != &backlog_.front() || current_ == nullptr) settled(each.token, DeliveryState::kReleased, false, false);
+    }
     if (!outcomes_.empty()) node_->on_settled(std::exchange(outcomes_, {}));
     backlog_.clear();
     node_->on_detach();

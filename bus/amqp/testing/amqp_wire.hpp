@@ -3,6 +3,7 @@
 #pragma once
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -41,6 +42,8 @@ public:
         to.sin_port = htons(port);
         to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
         const timeval wait{10, 0};
+        const int one = 1;
+        setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
         setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
         setsockopt(socket_, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);
         if (::connect(socket_, reinterpret_cast<sockaddr*>(&to), sizeof to) != 0) throw std::runtime_error("cannot connect");
