@@ -26,6 +26,7 @@ using Steady = std::chrono::steady_clock::time_point;
 
 constexpr std::size_t kInHandMost = 8;  // files that were put and not answered yet
 constexpr std::size_t kReceiptsATime = 200;
+constexpr std::size_t kReceiptsAsked = 8;  // that were not through, in one go
 constexpr milliseconds kReceiptEvery{500};
 constexpr milliseconds kClosedWait{1000};
 constexpr milliseconds kStopWait{10'000};  // for answers to what was handed over
@@ -101,6 +102,7 @@ private:
     void accepted(const std::string& name, const std::string& id);
     void failed(const std::string& name, const std::string& code, const std::string& expected);
     void write_receipts(Steady now);
+    bool write_receipt(const std::string& id, const std::string& as);
     void report(bool ok, std::string text);
 
     Inbox& inbox_;        // any thread
@@ -113,11 +115,10 @@ private:
     std::unique_ptr<DropFolder> folder_;
     std::set<std::string> in_hand_, renamed_;
     std::map<std::string, SeenFile> seen_;
-    std::deque<std::string> to_take_;                // claimed or still to be claimed, in order
-    std::set<std::string> claimed_;                  // of to_take_: already in .taking/
-    std::map<std::string, std::string> waiting_;     // name in done/ -> message id
-    std::map<std::string, std::string> waiting_as_;  // the other way round
-    std::string last_receipt_;                       // where the next round of receipts goes on
+    std::deque<std::string> to_take_;             // claimed or still to be claimed, in order
+    std::set<std::string> claimed_;               // of to_take_: already in .taking/
+    std::map<std::string, std::string> waiting_;  // message id -> name in done/; ids rise with acceptance
+    std::string next_receipt_;                    // the id where the next round of receipts goes on
     Steady closed_until_{}, receipts_at_{}, look_at_{};
     bool unsettled_ = false;
 
@@ -142,7 +143,7 @@ void DirectorySource::run() {
         try {
             if (!folder_) open_folder();
             wait = turn(now);
-        } catch (const Error& error) {  // the folder or the disk: it is tried again
+        } catch (const std::exception& error) {  // the folder or the disk: it is tried again
             report(false, error.what());
             wait = kClosedWait;
         }
@@ -153,7 +154,7 @@ void DirectorySource::run() {
         answers_->watch.wait(milliseconds(50), renamed_);
         try {
             settle_answers(clock_.steady());
-        } catch (const Error& error) {
+        } catch (const std::exception& error) {
             log::warn("directory", error.what());
         }
     }
@@ -166,8 +167,8 @@ void DirectorySource::open_folder() {
         claimed_.insert(name);
         to_take_.push_back(std::move(name));
     }
-    waiting_ = folder->waiting();
-    for (const auto& [as, id] : waiting_) waiting_as_[id] = as;
+    waiting_.clear();
+    for (const auto& [as, id] : folder->waiting()) waiting_[id] = as;
     folder_ = std::move(folder);
 }
 
@@ -215,6 +216,7 @@ void DirectorySource::take(const std::string& name) {
     }
     try {
         Incoming incoming = take_in(*folder_, name, inbox_, config_.intake);
+        if (config_.receipts) incoming.headers.set(kReceiptHeader, "1");
         in_hand_.insert(name);
         inbox_.put(std::move(incoming), [answers = answers_, name](const Receipt& receipt) { answers->add(name, receipt); });
     } catch (const Error& error) {
@@ -258,12 +260,11 @@ void DirectorySource::settle_answers(Steady now) {
 
 void DirectorySource::accepted(const std::string& name, const std::string& id) {
     counter("clrbus_directory_accepted_total").add();
-    const auto known = waiting_as_.find(id);
-    const std::string as = known != waiting_as_.end() ? known->second : folder_->free_name(name);
-    if (config_.receipts && !id.empty() && known == waiting_as_.end()) {
+    const auto known = waiting_.find(id);
+    const std::string as = known != waiting_.end() ? known->second : folder_->free_name(name);
+    if (config_.receipts && !id.empty() && known == waiting_.end()) {
         folder_->note_waiting(as, id);  // before the move: a crash between the two takes the file again, as a duplicate
-        waiting_[as] = id;
-        waiting_as_[id] = as;
+        waiting_[id] = as;
     }
     if (config_.keep) {
         folder_->finish(name, DropFolder::Place::kDone, as);
@@ -285,25 +286,37 @@ void DirectorySource::failed(const std::string& name, const std::string& code, c
     }
 }
 
+// Asking costs the inbox a search, so that a round asks little: the oldest first, which are through first, then on from where
+// the last round ended, so that one that takes long holds up nobody.
 void DirectorySource::write_receipts(Steady now) {
     receipts_at_ = now + kReceiptEvery;
-    std::size_t left = std::min(kReceiptsATime, waiting_.size());
-    for (auto entry = waiting_.upper_bound(last_receipt_); left != 0 && !waiting_.empty(); --left) {
-        if (entry == waiting_.end()) entry = waiting_.begin();
-        last_receipt_ = entry->first;
-        const std::optional<Inbox::State> state = inbox_.state_of(entry->second);
-        if (!state || !state->finished) {
-            ++entry;
-            continue;
+    std::size_t written = 0;
+    const auto round = [&](std::map<std::string, std::string>::iterator entry) {
+        for (std::size_t asked = 0; entry != waiting_.end() && asked < kReceiptsAsked && written < kReceiptsATime;) {
+            if (write_receipt(entry->first, entry->second)) {
+                entry = waiting_.erase(entry);
+                ++written;
+            } else {
+                ++entry;
+                ++asked;
+            }
         }
-        const bool dead = state->state == "dead";
-        if (dead) folder_->fail_done(entry->first);
-        folder_->write_receipt(dead ? DropFolder::Place::kFailed : DropFolder::Place::kDone, entry->first,
-                               receipt_text(*state));
-        folder_->forget_waiting(entry->first);
-        waiting_as_.erase(entry->second);
-        entry = waiting_.erase(entry);
-    }
+        return entry;
+    };
+    round(waiting_.begin());
+    const auto next = round(waiting_.lower_bound(next_receipt_));
+    next_receipt_ = next == waiting_.end() ? std::string() : next->first;
+}
+
+// False: the message is not through yet.
+bool DirectorySource::write_receipt(const std::string& id, const std::string& as) {
+    const std::optional<Inbox::State> state = inbox_.state_of(id);
+    if (!state || !state->finished) return false;
+    const bool dead = state->state == "dead";
+    if (dead) folder_->fail_done(as);
+    folder_->write_receipt(dead ? DropFolder::Place::kFailed : DropFolder::Place::kDone, as, receipt_text(*state));
+    folder_->forget_waiting(as);
+    return true;
 }
 
 }  // namespace

@@ -64,6 +64,7 @@ TEST_F(DirectoryDoor, TakesACompleteFileAndMovesItWhenItIsStored) {
     const Incoming message = inbox.messages().front();
     EXPECT_EQ(message.body, "1,2\n");
     EXPECT_EQ(message.name, "a.csv");
+    EXPECT_TRUE(message.headers.has(kReceiptHeader));
     EXPECT_EQ(message.duplicate_key, crypto::sha256_hex("1,2\n") + ":a.csv");
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <mutex>
 #include <optional>
+#include <shared_mutex>
 #include <utility>
 
 #include "adapter/http_mounted.hpp"
@@ -98,7 +99,7 @@ public:
             endpoint_.fail(error.code(), "jwks-file", "the file cannot be read: " + error.why());
         }
     }
-    ~HttpListenSource() override { stop(); }
+    ~HttpListenSource() override = default;
 
     void start() override {
         HttpMount mount{.prefix = config_.path, .methods = {"GET", "POST"}};
@@ -110,7 +111,11 @@ public:
             endpoint_.fail("HTL-010", "path", error.why());
         }
     }
-    void stop() override { mounted_.reset(); }
+    // Stays mounted until it is destroyed: a sender that comes while the bus stops hears 503, not that there is nothing here.
+    void stop() override {
+        const std::unique_lock lock(closing_);
+        closed_ = true;
+    }
 
     Health health() const override {
         const std::string problem = keys_ ? keys_->problem() : std::string();
@@ -139,6 +144,8 @@ private:
     const ListenConfig config_;
     const std::string right_;
     std::optional<KeySet> keys_;  // any thread
+    std::shared_mutex closing_;   // held shared while a message is handed over, alone by stop()
+    bool closed_ = false;
     mutable std::mutex mutex_;
     mutable Health health_;
 
@@ -234,6 +241,12 @@ void HttpListenSource::post(const std::shared_ptr<HttpExchange>& exchange) {
     } catch (const Error& error) {
         if (error.fault() == Fault::kPoison) count_listen_refused("reduction");
         throw;  // poison is 400 with its place, the disk is 503
+    }
+    incoming.headers.set(kReceiptHeader, "1");
+    const std::shared_lock lock(closing_);
+    if (closed_) {
+        exchange->respond(inbox_closed());
+        return;
     }
     inbox_.put(std::move(incoming),
                [exchange, path = config_.path](const Receipt& receipt) { exchange->respond(answer_to(receipt, path)); });

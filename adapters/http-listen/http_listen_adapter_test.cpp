@@ -99,6 +99,7 @@ TEST_F(ListenDoor, AnswersAcceptedOnlyAfterTheInboxHasIt) {
     EXPECT_EQ(message.user, "canvas");
     EXPECT_EQ(message.content_type, "application/json");
     EXPECT_EQ(message.duplicate_key, "");
+    EXPECT_TRUE(message.headers.has(kReceiptHeader));
     EXPECT_EQ(message.headers.get(header::kTrace), "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
 }
 
@@ -209,15 +210,17 @@ TEST_F(ListenDoor, KeepsNothingOfWhatTheRouteDrops) {
     }
 }
 
-TEST_F(ListenDoor, IsGoneAfterStopWhileTheAnswerOfWhatWasTakenStillCounts) {
+TEST_F(ListenDoor, TakesNothingAfterStopWhileTheAnswerOfWhatWasTakenStillCounts) {
     inbox.hold = true;
     start();
     RawClient client(server->port());
     client.send(post_of("{}"));
     ASSERT_TRUE(support::wait_until([&] { return inbox.held() == 1; }));
     source->stop();
-    EXPECT_EQ(status_of(ask(post_of("{}"))), 404);
+    EXPECT_EQ(status_of(ask(post_of("{}"))), 503);
+    EXPECT_EQ(inbox.puts(), 1U);
     source.reset();
+    EXPECT_EQ(status_of(ask(post_of("{}"))), 404);
     inbox.release_held();
     EXPECT_EQ(status_of(client.answer()), 202);
 }

@@ -22,6 +22,9 @@ namespace clrbus {
 class HttpServer;  // http/server.hpp
 class HttpTokens;  // http/tokens.hpp
 
+// By this header a door asks that the message's end is kept, for Inbox::state_of after it: "1".
+inline constexpr std::string_view kReceiptHeader = "clrbus-receipt";
+
 // What a door hands over. body is what the sender sent (after the door dropped what must not be held).
 struct Incoming {
     std::string body;               // small bodies; empty when spooled is set

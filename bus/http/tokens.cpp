@@ -78,6 +78,11 @@ bool HttpTokens::too_many_failures(const std::string& peer) {
     return ++failures.count > kFailuresMost;
 }
 
+bool HttpTokens::may(const HttpRequest& request, std::string_view right) const {
+    const std::optional<Caller> caller = identify(bearer_of(request));
+    return caller && caller->allows(right);
+}
+
 HttpTokens::Check HttpTokens::check(const HttpRequest& request, std::string_view right) {
     std::optional<Caller> caller = identify(bearer_of(request));
     if (!caller) {

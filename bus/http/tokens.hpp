@@ -41,6 +41,8 @@ public:
 
     void replace(std::vector<Entry> entries);
     Check check(const HttpRequest& request, std::string_view right);
+    // The same question where a stranger is welcome too (/health): counts no failure.
+    bool may(const HttpRequest& request, std::string_view right) const;
     std::optional<Caller> identify(std::string_view token) const;
 
 private:

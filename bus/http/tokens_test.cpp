@@ -67,6 +67,12 @@ TEST_F(HttpTokensTest, HoldsBackGuessingButNotTheRightToken) {
     EXPECT_EQ(status("Bearer guess"), 401);
 }
 
+TEST_F(HttpTokensTest, AsksWithoutCountingWhereStrangersAreWelcome) {
+    for (int i = 0; i < 30; ++i) EXPECT_FALSE(tokens.may(with_authorization(""), "operate"));
+    EXPECT_TRUE(tokens.may(with_authorization("Bearer all-secret"), "staff"));
+    EXPECT_EQ(status("Bearer guess"), 401);
+}
+
 TEST_F(HttpTokensTest, ForgetsReplacedTokens) {
     tokens.replace({});
     EXPECT_EQ(status("Bearer canvas-secret"), 401);

@@ -32,6 +32,7 @@ public:
     void put(Incoming incoming, std::function<void(Receipt)> done) override;
     std::uint64_t spool_above() const override { return kSpoolAbove; }
     std::filesystem::path spool_folder() const override { return parts_.spool_folder; }
+    std::uint64_t max_bytes() const override { return route_->max_bytes(); }
     std::optional<std::string> checkpoint(std::string_view name) const override;
     const Reduce* reduce() const override { return reduce_ ? &reduce_ : nullptr; }
     std::optional<State> state_of(const std::string& id) const override;

@@ -14,9 +14,6 @@
 
 namespace clrbus {
 
-// The header by which a door asks for it.
-inline constexpr std::string_view kReceiptHeader = "clrbus-receipt";
-
 class Receipts {
 public:
     explicit Receipts(Queues& queues);
