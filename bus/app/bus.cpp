@@ -201,7 +201,7 @@ void Bus::Impl::build_listener(const Listen& listen, const crypto::DevCertificat
         server->mount({"/health",
                        {"GET"},
                        health_handler([this] { return health(); },
-                                      [this](const HttpRequest& r) { return tokens.check(r, "operate").caller.has_value(); })});
+                                      [this](const HttpRequest& r) { return tokens.may(r, "operate"); })});
         server->mount({"/metrics", {"GET"}, [this, metrics = metrics_handler()](const std::shared_ptr<HttpExchange>& exchange) {
                            auto check = tokens.check(exchange->request(), "operate");
                            if (check.refuse) return exchange->respond(std::move(*check.refuse));
@@ -295,9 +295,9 @@ void Bus::start() {
     impl_->stopped = false;
     impl_->applier->start();
     impl_->engine->start();
+    for (auto& [name, source] : impl_->sources) source->start();
     for (auto& server : impl_->http) server->start();
     for (auto& listener : impl_->amqp) listener->start();
-    for (auto& [name, source] : impl_->sources) source->start();
     impl_->control = std::make_unique<ControlServer>(
         impl_->dir.path() / "control.sock",
         [this](std::string_view request, const std::string& who) { return impl_->management->call(request, who); });
