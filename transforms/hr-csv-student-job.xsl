@@ -17,6 +17,9 @@
 
   <xsl:template match="/">
     <xsl:if test="not($row)"><xsl:message terminate="yes">HR-001|error|/|the root is not a row</xsl:message></xsl:if>
+    <xsl:if test="not(f:is-date($begin))"><xsl:message terminate="yes">HR-003|error|/row/START_DATE|no day of the calendar</xsl:message></xsl:if>
+    <xsl:if test="$end != '' and not(f:is-date($end))"><xsl:message terminate="yes">HR-003|error|/row/END_DATE|no day of the calendar</xsl:message></xsl:if>
+    <xsl:if test="$rated != '' and not(f:is-date($rated))"><xsl:message terminate="yes">HR-003|error|/row/RATED_ON|no day of the calendar</xsl:message></xsl:if>
     <xsl:if test="$end != '' and translate($end, '-', '') &lt; translate($begin, '-', '')">
       <xsl:message terminate="yes">HR-002|error|/row/END_DATE|the position ends before it begins</xsl:message>
     </xsl:if>
@@ -26,7 +29,7 @@
     <xsl:variable name="over" select="$end != '' and not($accepted-at != '' and translate($end, '-', '') &gt; translate(substring($accepted-at, 1, 10), '-', ''))"/>
     <statement source="hr" key="{$key}" covers="all">
       <xsl:if test="normalize-space($row/UPDATED_AT) != ''">
-        <xsl:attribute name="version"><xsl:value-of select="concat(substring(f:utc(translate(normalize-space($row/UPDATED_AT), ' ', 'T'), $zone), 1, 19), 'Z')"/></xsl:attribute>
+        <xsl:attribute name="version"><xsl:value-of select="concat(substring(f:utc(f:date-time(translate(normalize-space($row/UPDATED_AT), ' ', 'T'), $zone)), 1, 19), 'Z')"/></xsl:attribute>
       </xsl:if>
       <learner>
         <identifier scheme="hr-id" issuer="{$institution}" value="{normalize-space($row/EMPLOYEE_ID)}"/>

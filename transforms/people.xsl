@@ -21,7 +21,7 @@
     </xsl:if>
     <person source="people" key="{$id}" blocked="{boolean(row/blocked[. = 'Y' or . = 'true' or . = '1'])}" deleted="{boolean(row/deleted[. = 'Y' or . = 'true' or . = '1'])}">
       <xsl:if test="normalize-space(row/updated_at) != ''">
-        <xsl:attribute name="version"><xsl:value-of select="concat(substring(f:utc(translate(normalize-space(row/updated_at), ' ', 'T'), $zone), 1, 19), 'Z')"/></xsl:attribute>
+        <xsl:attribute name="version"><xsl:value-of select="concat(substring(f:utc(f:date-time(translate(normalize-space(row/updated_at), ' ', 'T'), $zone)), 1, 19), 'Z')"/></xsl:attribute>
       </xsl:if>
       <identifier scheme="institution-id" issuer="{$institution}" value="{$id}"/>
       <xsl:apply-templates select="row/sis_id" mode="id"><xsl:with-param name="scheme" select="'sis-id'"/><xsl:with-param name="issuer" select="$institution"/></xsl:apply-templates>
