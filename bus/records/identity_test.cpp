@@ -10,6 +10,7 @@ namespace clrbus::records {
 namespace {
 
 using testing::Campus;
+using testing::end_state;
 using testing::kStaffReader;
 using testing::TempDir;
 using testing::Word;
@@ -239,15 +240,6 @@ TEST_F(Identity, AnAuthoritysStatementMakesALearnerUntilAPersonComes) {
 }
 
 // ── every order ──
-
-// What a person could see: learners by id with what stands, what waits.
-std::string end_state(Campus& campus) {
-    std::string text;
-    for (const LearnerLine& line : campus.store->learners("", 1000)) {
-        text += line.id + (line.blocked ? " blocked: " : ": ") + campus.shown(line.id) + "\n";
-    }
-    return text + campus.reasons();
-}
 
 void expect_one_end(const std::vector<Word>& words, std::size_t most_orders) {
     std::vector<std::size_t> order(words.size());

@@ -224,6 +224,15 @@ struct Campus {
     std::optional<Error> last_error;
 };
 
+// What a person could see: learners by id with what stands, what waits.
+inline std::string end_state(Campus& campus) {
+    std::string text;
+    for (const LearnerLine& line : campus.store->learners("", 1000)) {
+        text += line.id + (line.blocked ? " blocked: " : ": ") + campus.shown(line.id) + "\n";
+    }
+    return text + campus.reasons();
+}
+
 inline const Reader kStaffReader{Reader::Kind::kStaff, "registrar", ""};
 
 }  // namespace clrbus::records::testing
