@@ -101,8 +101,9 @@ Database::Database(const std::filesystem::path& file, Mode mode, std::chrono::mi
     try {
         if (result != SQLITE_OK) fail(result, "opening the store");
         sqlite3_extended_result_codes(handle_, 1);
-        sqlite3_busy_timeout(handle_,
-                             static_cast<int>(lock_wait.count()));  // before the first pragma: journal_mode races with a connection that closes
+        sqlite3_busy_timeout(
+            handle_,
+            static_cast<int>(lock_wait.count()));  // before the first pragma: journal_mode races with a connection that closes
         if (mode == Mode::kWrite) {
             run("PRAGMA page_size=" + std::to_string(kPageSize));  // takes effect before the first table alone
             run("PRAGMA journal_mode=WAL");

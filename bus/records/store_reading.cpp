@@ -289,7 +289,7 @@ std::vector<LearnerLine> RecordsStore::learners(const std::string& after, std::s
         "SELECT l.uuid,l.version,l.blocked,(SELECT m.uuid FROM learner m WHERE m.id=l.merged_into),"
         "(SELECT count(*) FROM statement s WHERE s.learner=l.id AND s.standing=1) AS n,l.created FROM learner l WHERE "
         "l.uuid>?1 AND "
-        "(EXISTS(SELECT 1 FROM person p WHERE p.learner=l.id AND p.origin=0 AND p.state=0) OR "
+        "(EXISTS(SELECT 1 FROM person p WHERE p.learner=l.id AND p.origin=0 AND p.state=0 AND p.deleted=0) OR "
         "EXISTS(SELECT 1 FROM statement s WHERE s.learner=l.id AND s.standing=1)) ORDER BY l.uuid LIMIT ?2");
     query.text(after).add(listed(most));
     while (query.step()) {

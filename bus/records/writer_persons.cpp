@@ -147,7 +147,9 @@ Outcome Writer::apply_person(const Incoming& incoming) {
         same = person.content == incoming.content;
         if (order < 0 || (order == 0 && incoming.content <= person.content)) return apply_older_person(person, incoming, known);
     }
-    if (same && person.version.generation == incoming.version.generation) return renew_person(person, incoming, known);
+    const bool same_route = person.version.generation == incoming.version.generation &&
+                            (person.state == PersonState::kNotAuthority) == !h.identity_authority;
+    if (same && same_route) return renew_person(person, incoming, known);
     const bool was_blocked = person.blocked;
     const bool was_deleted = person.deleted;
     const PersonState was = person.state;
