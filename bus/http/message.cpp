@@ -81,15 +81,6 @@ bool same_field_name(std::string_view a, std::string_view b) {
            std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return http_lower(x) == http_lower(y); });
 }
 
-bool is_utf8(std::string_view text) {
-    while (!text.empty()) {
-        const std::size_t n = http_utf8_length(text);
-        if (n == 0) return false;
-        text.remove_prefix(n);
-    }
-    return true;
-}
-
 void HttpFields::add(std::string_view name, std::string_view value) {
     entries_.emplace_back(name, value);
 }

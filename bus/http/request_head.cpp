@@ -4,6 +4,8 @@
 #include <array>
 #include <charconv>
 
+#include "crypto/flat_json.hpp"
+
 namespace clrbus {
 
 namespace {
@@ -86,7 +88,7 @@ void read_field(std::string_view line, const HttpHeadLimits& limits, HttpFields&
                     "no space before the colon");
     if (name.size() > limits.name) refuse_head(431, "field-size", "HTTP-009", "a header field's name is too long", "256 bytes");
     if (value.size() > limits.value) refuse_head(431, "field-size", "HTTP-009", "a header field is too long", "at most 8 KB");
-    if (!is_utf8(value)) refuse_head(400, "field", "HTTP-010", "a header field is not UTF-8", "UTF-8");
+    if (!crypto::is_utf8(value)) refuse_head(400, "field", "HTTP-010", "a header field is not UTF-8", "UTF-8");
     if (fields.entries().size() >= limits.fields)
         refuse_head(431, "field-count", "HTTP-011", "too many header fields", "at most 100");
     if (fields.has(name) && std::any_of(kSingleFields.begin(), kSingleFields.end(),
@@ -195,7 +197,7 @@ std::optional<std::string> percent_decoded(std::string_view text, bool plus) {
             out += plus && text[i] == '+' ? ' ' : text[i];
         }
     }
-    if (!is_utf8(out)) return std::nullopt;
+    if (!crypto::is_utf8(out)) return std::nullopt;
     return out;
 }
 

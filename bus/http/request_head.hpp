@@ -57,6 +57,5 @@ HttpHead read_http_head(std::string_view head, const HttpHeadLimits& limits);
 std::string read_http_path(std::string_view encoded);
 // Percent-decoding; plus: '+' is a space, as in forms. Nothing for invalid percent or what is not UTF-8.
 std::optional<std::string> percent_decoded(std::string_view text, bool plus);
-bool is_utf8(std::string_view text);
 
 }  // namespace clrbus

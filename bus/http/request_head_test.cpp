@@ -3,8 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <random>
+
 namespace clrbus {
 namespace {
+
+using std::string_literals::operator""s;
 
 // The whole reading as the server does it, at once and byte by byte: status of the refusal, 0 when it passes, -1 when more is
 // needed.
@@ -56,8 +60,6 @@ TEST_P(RefusedHead, IsRefusedAtOnceAndByteByByte) {
     EXPECT_EQ(read_byte_by_byte(GetParam().bytes), GetParam().status);
 }
 
-using std::string_literals::operator""s;
-
 INSTANTIATE_TEST_SUITE_P(
     All, RefusedHead,
     testing::Values(
@@ -104,6 +106,42 @@ INSTANTIATE_TEST_SUITE_P(
         HeadCase{"Fragment", "GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n", 400},
         HeadCase{"RawByteInQuery", "GET /a?\xc3\xa9 HTTP/1.1\r\nHost: a\r\n\r\n", 400}),
     [](const auto& test) { return test.param.name; });
+
+// Every way to cut and spoil good heads: no crash, and the same judgement however the bytes come.
+TEST(RequestHead, JudgesSpoiltHeadsTheSameAtOnceAndByteByByte) {
+    const std::vector<std::string> seeds{
+        "GET /in/caf%C3%A9?x=1%202 HTTP/1.1\r\nHost: a.example:8443\r\nX-Empty:\r\n\r\n",
+        "POST /in/people HTTP/1.1\r\nHost: [::1]\r\nContent-Length: 12\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n",
+        "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n"};
+    const std::string bytes = "\r\n\0 :/%.\t\x7f\xff\xc3\"1aA-"s;
+    std::mt19937 random(20261124);
+    int passed = 0;
+    for (int round = 0; round < 20'000; ++round) {
+        std::string head = seeds[random() % seeds.size()];
+        for (unsigned change = random() % 4; change != 0; --change) {
+            const std::size_t at = random() % head.size();
+            switch (random() % 4) {
+                case 0:
+                    head[at] = bytes[random() % bytes.size()];
+                    break;
+                case 1:
+                    head.insert(at, 1, bytes[random() % bytes.size()]);
+                    break;
+                case 2:
+                    head.erase(at, 1 + random() % 8);
+                    break;
+                default:
+                    head.insert(at, head.substr(random() % head.size(), random() % 40));
+            }
+            if (head.empty()) head = "x";
+        }
+        const int at_once = read_at_once(head);
+        ASSERT_EQ(at_once, read_byte_by_byte(head)) << head;
+        passed += at_once == 0 ? 1 : 0;
+    }
+    EXPECT_GT(passed, 1000);
+    EXPECT_LT(passed, 19'000);
+}
 
 TEST(RequestHead, RefusesMoreThanAHundredFields) {
     std::string fields;

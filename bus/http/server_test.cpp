@@ -46,6 +46,15 @@ public:
     HttpServer server;
 };
 
+// As many as the system lets this process have.
+std::size_t file_numbers() {
+    rlimit files{};
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+    return files.rlim_cur;
+}
+
 std::string get(const std::string& path) {
     return "GET " + path + " HTTP/1.1\r\nHost: a\r\n\r\n";
 }
@@ -62,6 +71,37 @@ TEST(HttpServer, AnswersABadHeadBeforeAHandlerRunsAndCloses) {
     EXPECT_THAT(answer, HasSubstr("Connection: close"));
     EXPECT_THAT(body_of(answer), HasSubstr(R"("code":"HTTP-012")"));
     EXPECT_TRUE(client.closed());
+    EXPECT_EQ(echo.handled, 0);
+}
+
+// What two programs could read differently, as raw bytes: an answer, the end of the connection, and no handler.
+TEST(HttpServer, NeverHandlesAmbiguousRequests) {
+    Echo echo;
+    const std::string post_head = "POST /echo HTTP/1.1\r\nHost: a\r\n";
+    const std::vector<std::string> requests{
+        post_head + "Content-Length: 4\r\nContent-Length: 4\r\n\r\nabcd",
+        post_head + "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        post_head + "Transfer-Encoding: chunked\r\n\r\nZZ\r\nabc\r\n0\r\n\r\n",
+        post_head + "Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\nabc",
+        post_head + "Content-Length: -5\r\n\r\nabcd",
+        post_head + std::string("X: a\0b\r\nContent-Length: 0\r\n\r\n", 31),
+        post_head + "X-a : b\r\nContent-Length: 0\r\n\r\n",
+        "GET /echo HTTP/1.1\nHost: a\n\n",
+        "GET /echo HTTP/3.9\r\nHost: a\r\n\r\n",
+        "GET /echo HTTP/1.1\r\n\r\n",
+        "GET /echo/../echo HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /echo%00 HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /" + std::string(17'000, 'a') + " HTTP/1.1\r\nHost: a\r\n\r\n",
+    };
+    for (const std::string& request : requests) {
+        SCOPED_TRACE(request.substr(0, 120));
+        RawClient client(echo.server.port());
+        client.send(request + "GET /echo HTTP/1.1\r\nHost: a\r\n\r\n");
+        const std::string answer = client.answer();
+        EXPECT_GE(status_of(answer), 400);
+        EXPECT_THAT(answer, HasSubstr("Connection: close"));
+        EXPECT_TRUE(client.closed());
+    }
     EXPECT_EQ(echo.handled, 0);
 }
 
@@ -241,10 +281,7 @@ TEST(HttpServer, AnswersForAHandlerThatThrowsForgetsOrIsTooLate) {
 }
 
 TEST(HttpServer, ServesAGoodClientBesideThreeHundredSlowOnesAndCutsThem) {
-    rlimit files{};
-    getrlimit(RLIMIT_NOFILE, &files);
-    files.rlim_cur = files.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &files);
+    file_numbers();
     HttpServerOptions options = quick_options();
     options.head_deadline = std::chrono::milliseconds(400);
     options.stall = std::chrono::milliseconds(400);
@@ -266,10 +303,12 @@ TEST(HttpServer, ServesAGoodClientBesideThreeHundredSlowOnesAndCutsThem) {
 }
 
 TEST(HttpServer, ServesBesideIdleKeepAliveConnectionsAndEndsThem) {
+    const std::size_t connections = file_numbers() >= 9000 ? 2000 : 200;
     HttpServerOptions options = quick_options();
+    options.max_connections = options.max_connections_of_a_peer = 4000;
     Echo echo(options);
     std::vector<RawClient> idle;
-    for (int i = 0; i < 200; ++i) {
+    for (std::size_t i = 0; i < connections; ++i) {
         idle.emplace_back(echo.server.port());
         idle.back().send(get("/echo"));
         ASSERT_EQ(status_of(idle.back().answer()), 202);
