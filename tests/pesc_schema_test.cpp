@@ -126,20 +126,20 @@ TEST(PescSchema, KnowsEveryVersion) {
     EXPECT_FALSE(pesc_schemas()->knows("urn:org:pesc:message:CollegeTranscript:v2.0.0"));
 }
 
-// Documents of real senders are no part of the project: looked for beside the checkout.
-fs::path shared_transcripts() {
+// Documents of real senders and the official schemas are no part of the project: looked for beside the checkout.
+fs::path shared(const std::string& name) {
     fs::path folder = kProject;
     for (int up = 0; up < 3; ++up) {
         folder = folder.parent_path();
-        if (fs::is_directory(folder / "shared/pesc/samples/transcripts")) return folder / "shared/pesc/samples/transcripts";
+        if (fs::is_directory(folder / "shared/pesc" / name)) return folder / "shared/pesc" / name;
     }
     return {};
 }
 
 TEST(PescSchema, JudgesRealTranscriptsAsTheirNamesSay) {
-    if (shared_transcripts().empty()) GTEST_SKIP() << "no real documents beside the checkout";
+    if (shared("samples/transcripts").empty()) GTEST_SKIP() << "no real documents beside the checkout";
     std::size_t judged = 0;
-    for (const fs::path& file : files_of(shared_transcripts())) {
+    for (const fs::path& file : files_of(shared("samples/transcripts"))) {
         const std::string name = file.filename().string();
         if (name.rfind("ct-", 0) != 0) continue;
         SCOPED_TRACE(name);
@@ -151,6 +151,33 @@ TEST(PescSchema, JudgesRealTranscriptsAsTheirNamesSay) {
         ++judged;
     }
     EXPECT_GE(judged, 5U);
+}
+
+// Ours are written from the facts. Where the official ones are at hand, both must say the same of every document, at the same
+// element, so that a site may put them in place of ours.
+TEST(PescSchema, AgreesWithTheOfficialSchemas) {
+    const fs::path folder = shared("xsd");
+    if (folder.empty()) GTEST_SKIP() << "no official schemas beside the checkout";
+    std::vector<fs::path> roots;
+    for (const fs::path& file : files_of(folder, ".xsd")) {
+        if (file.filename().string().rfind("CollegeTranscript_", 0) == 0) roots.push_back(file);
+    }
+    const auto official = Schemas::load(roots);
+    std::vector<fs::path> documents = files_of(kProject / "tests/pesc-refused");
+    for (const auto& entry : fs::directory_iterator(kProject / "routes/pesc/cases"))
+        documents.push_back(entry.path() / "input.xml");
+    for (const fs::path& file : files_of(shared("samples/transcripts"))) documents.push_back(file);
+    std::size_t judged = 0;
+    for (const fs::path& file : documents) {
+        const std::string bytes = slurp(file);
+        const std::string space(XmlParser().parse(bytes).root().namespace_uri());
+        if (space.empty() || !official->knows(space)) continue;
+        SCOPED_TRACE(file.string());
+        EXPECT_EQ(refused_by_xerces(pesc_schemas(), bytes), refused_by_xerces(official, bytes));
+        EXPECT_EQ(refused_by_libxml2(pesc_schemas(), bytes), refused_by_libxml2(official, bytes));
+        ++judged;
+    }
+    EXPECT_GE(judged, 60U);
 }
 
 TEST(LearnerRecordSchema, AcceptsAnExampleOfEveryComponent) {

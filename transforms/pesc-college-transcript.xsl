@@ -69,7 +69,7 @@
       <xsl:message terminate="yes">PESC-002|error|/CollegeTranscript|no transmission data or no academic record without namespace</xsl:message>
     </xsl:if>
     <statement source="pesc" key="{concat($src, '|', $person, '|', $level)}">
-      <xsl:attribute name="version"><xsl:value-of select="concat(substring(f:utc(normalize-space($transmission/CreatedDateTime), $zone), 1, 19), 'Z')"/></xsl:attribute>
+      <xsl:attribute name="version"><xsl:value-of select="concat(substring(f:utc(f:date-time(normalize-space($transmission/CreatedDateTime), $zone)), 1, 19), 'Z')"/></xsl:attribute>
       <xsl:attribute name="covers"><xsl:choose><xsl:when test="$partial">part</xsl:when><xsl:otherwise>all</xsl:otherwise></xsl:choose></xsl:attribute>
       <document key="{concat($src, '|', normalize-space($transmission/DocumentID), '|', normalize-space($transmission/TransmissionType))}"
                 transmission="{normalize-space($transmission/TransmissionType)}" official="{not($unofficial)}" complete="{not($partial)}"/>
