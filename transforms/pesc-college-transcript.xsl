@@ -21,6 +21,8 @@
   <xsl:variable name="source"><xsl:for-each select="$sender"><xsl:call-template name="organization-code"/></xsl:for-each></xsl:variable>
   <xsl:variable name="src" select="string($source)"/>
   <xsl:variable name="sender-name" select="f:upper(normalize-space($sender/OrganizationName))"/>
+  <xsl:variable name="codes"><xsl:for-each select="$sender/*[not(self::OrganizationName or self::Contacts or self::Accreditation or self::NoteMessage)]"><xsl:value-of select="concat('|', local-name(), ':', normalize-space(), '|')"/></xsl:for-each></xsl:variable>
+  <xsl:variable name="sender-codes" select="string($codes)"/>
   <xsl:variable name="unofficial" select="normalize-space($transmission/DocumentOfficialCode) = 'Unofficial'"/>
   <xsl:variable name="type" select="normalize-space($transmission/DocumentTypeCode)"/>
   <xsl:variable name="partial" select="normalize-space($transmission/DocumentCompleteCode) = 'Partial' or $type = 'TermGrade' or $type = 'TermEnroll'"/>
@@ -155,7 +157,7 @@
     <xsl:variable name="school" select="School | $record-school[not(current()/School)]"/>
     <xsl:variable name="session">
       <session designator="{$base}">
-        <xsl:if test="$detail/SessionName"><xsl:attribute name="name"><xsl:value-of select="f:default(normalize-space($detail/SessionName), $base)"/></xsl:attribute></xsl:if>
+        <xsl:if test="normalize-space($detail/SessionName)"><xsl:attribute name="name"><xsl:value-of select="normalize-space($detail/SessionName)"/></xsl:attribute></xsl:if>
         <xsl:if test="$detail/SessionType"><xsl:attribute name="type"><xsl:value-of select="normalize-space($detail/SessionType)"/></xsl:attribute></xsl:if>
         <xsl:if test="$detail/SessionSchoolYear"><xsl:attribute name="school-year"><xsl:value-of select="normalize-space($detail/SessionSchoolYear)"/></xsl:attribute></xsl:if>
         <xsl:call-template name="day"><xsl:with-param name="name" select="'begin'"/><xsl:with-param name="value" select="$detail/SessionBeginDate"/></xsl:call-template>
@@ -205,12 +207,12 @@
     <xsl:if test="$code"><xsl:attribute name="level"><xsl:value-of select="f:default(f:code('pesc-student-levels', $code, 'label'), $code)"/></xsl:attribute></xsl:if>
   </xsl:template>
 
-  <!-- Who taught it, when that is not the sender: same name or same code means the sender. -->
+  <!-- Who taught it, when that is not the sender: the same name or one code in common means the sender. -->
   <xsl:template name="taught-by">
     <xsl:param name="school"/>
     <xsl:if test="$school">
-      <xsl:variable name="code"><xsl:for-each select="$school"><xsl:call-template name="organization-code"/></xsl:for-each></xsl:variable>
-      <xsl:if test="$code != $src and f:upper(normalize-space($school/OrganizationName)) != $sender-name">
+      <xsl:variable name="common"><xsl:for-each select="$school/*"><xsl:if test="normalize-space() and contains($sender-codes, concat('|', local-name(), ':', normalize-space(), '|'))">y</xsl:if></xsl:for-each></xsl:variable>
+      <xsl:if test="$common = '' and f:upper(normalize-space($school/OrganizationName)) != $sender-name">
         <source-organization><xsl:for-each select="$school"><xsl:call-template name="organization"/></xsl:for-each></source-organization>
       </xsl:if>
     </xsl:if>

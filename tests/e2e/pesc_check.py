@@ -33,7 +33,7 @@ def of_source(root):
     """What the document says, kind -> multiset of values."""
     student = root.find("Student")
     sender = root.find("TransmissionData/Source/Organization")
-    home = (text(sender, "OrganizationName").upper(), {(c.tag, text(c)) for c in sender})
+    home = (text(sender, "OrganizationName").upper(), {(c.tag, text(c)) for c in sender if c.tag in CODES and text(c)})
     facts = {k: Counter() for k in KINDS}
 
     def away(*schools):
@@ -41,8 +41,8 @@ def of_source(root):
         for school in schools:
             if school is not None:
                 name = text(school, "OrganizationName")
-                codes = {(c.tag, text(c)) for c in school if c.tag in CODES}
-                return "" if name.upper() == home[0] or codes & home[1] else name
+                codes = {(c.tag, text(c)) for c in school if c.tag in CODES and text(c)}
+                return "" if name.upper() == home[0] or codes & home[1] else name or "unnamed"
         return ""
 
     def summary(node, where):
@@ -75,8 +75,8 @@ def of_source(root):
             if s.find("AcademicProgram") is not None:
                 program(s.find("AcademicProgram"))
         for d in node.findall("AcademicDegreeRequirement"):
-            if text(d, "ThesisDissertationTitle"):
-                facts["thesis"][text(d, "ThesisDissertationTitle")] += 1
+            if text(d, "ThesisDissertationTitle") or text(d, "URLAddress"):
+                facts["thesis"][(text(d, "ThesisDissertationTitle") or "Thesis or dissertation")[:1000]] += 1
 
     def course(node, designator, *schools):
         code = " ".join((text(node, "CourseSubjectAbbreviation") + " " + text(node, "CourseNumber")).split())
@@ -91,7 +91,7 @@ def of_source(root):
             facts["original"][(code, text(node, "OriginalCourseID"))] += 1
         facts["taught-by"][(code, away(node.find("CourseOverrideSchool"), *schools))] += 1
         for outcome in node.findall("LearningOutcome"):
-            facts["outcome"][text(outcome, "LearningOutcomeDescription")] += 1
+            facts["outcome"][text(outcome, "LearningOutcomeDescription") or "Learning outcome"] += 1
 
     for record in student.findall("AcademicRecord"):
         school = record.find("School")
@@ -121,20 +121,20 @@ def of_source(root):
             for node in session.findall("Course"):
                 course(node, designator, session.find("School"), school)
     for node in student.iter("AcademicHonors"):
-        title = text(node, "HonorsTitle") or text(node, "HonorsLevel")
+        title = text(node, "HonorsTitle") or text(node, "HonorsLevel") or text(node, "NoteMessage")
         if title:
             facts["honors"][(title, text(node, "HonorsLevel"))] += 1
     for node in student.iter("Licensure"):
-        facts["licence"][text(node, "LicensureName")] += 1
+        facts["licence"][text(node, "LicensureName") or "License"] += 1
     for test in student.findall("Tests"):
-        facts["test"][text(test, "TestName") or text(test, "TestCode") or text(test, "EducationTestCode")] += 1
+        facts["test"][text(test, "TestName") or text(test, "TestCode") or text(test, "EducationTestCode") or "Test"] += 1
         for score in test.iter("TestScores"):
-            if text(score, "ScoreInvalidatedIndicator").lower() not in ("true", "1"):
+            if text(score, "ScoreValue") and text(score, "ScoreInvalidatedIndicator").lower() not in ("true", "1"):
                 facts["score"][text(score, "ScoreValue")] += 1
     return facts
 
 
-CODES = ("OPEID NCHELPID IPEDS ATP FICE ACT CCD PSS CEEBACT CSIS USIS ESIS PSIS DUNS MutuallyDefined APAS GEOCode GeoCode PSID").split()
+CODES = ("OPEID NCHELPID IPEDS ATP FICE ACT CCD PSS CEEBACT CSIS USIS ESIS PSIS DUNS MutuallyDefined APAS GEOCode GeoCode PSID LocalOrganizationID").split()
 KINDS = ("record session course credits grade cip original taught-by outcome award thesis program honors gpa hours-attempted hours-earned "
          "hours-points licence test score").split()
 RESULTS = {"Credit hours attempted": "hours-attempted", "Credit hours earned": "hours-earned", "Quality points": "hours-points", "GPA": "gpa"}
@@ -145,7 +145,7 @@ def of_output(root):
     for a in root.findall(LR + "achievement"):
         name, code, kind = text(a, LR + "name"), text(a, LR + "code"), a.get("type")
         school = a.find(LR + "source-organization")
-        school = school.get("name", "") if school is not None else ""
+        school = school.get("name", "unnamed") if school is not None else ""
         session = a.find(LR + "session")
         session = session if session is not None else ET.Element("none")
         parts = a.get("key").split("|")
@@ -203,9 +203,9 @@ def of_output(root):
 
 
 def same_awards(source, output):
-    """Awards pair up when level, date and school agree and the title does, where the source has one."""
+    """Awards pair up when level, date and school agree and the title does; those without a title come last and take what is left."""
     left = list(output.elements())
-    for level, title, date, school in source.elements():
+    for level, title, date, school in sorted(source.elements(), key=lambda a: not a[1]):
         match = next((o for o in left if (o[0], o[2], o[3]) == (level, date, school) and (not title or o[1] == title)), None)
         if match is None:
             return False

@@ -3,14 +3,17 @@
 <xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform" xmlns="urn:clrbus:learner-record:1"
                 xmlns:f="urn:clrbus:functions:1" exclude-result-prefixes="f">
 
-  <xsl:key name="award" match="AcademicAward" use="concat(normalize-space(AcademicAwardLevel), '|', f:slug(concat(AcademicAwardTitle, ' ', AcademicAwardProgram/AcademicProgramName)))"/>
+  <!-- A title may have 400 characters: behind the 80th its hash tells titles apart. -->
+  <xsl:key name="award" match="AcademicAward" use="concat(normalize-space(AcademicAwardLevel), '|', substring(f:slug(concat(AcademicAwardTitle, ' ', AcademicAwardProgram/AcademicProgramName)), 1, 80),
+      substring(f:sha256(f:slug(concat(AcademicAwardTitle, ' ', AcademicAwardProgram/AcademicProgramName))), 1, 16 * (string-length(f:slug(concat(AcademicAwardTitle, ' ', AcademicAwardProgram/AcademicProgramName))) &gt; 80)))"/>
 
   <!-- The date is no part of the key: an award that is expected today is the same one when it is conferred. -->
   <xsl:template match="AcademicAward">
     <xsl:param name="record"/>
     <xsl:param name="school"/>
     <xsl:variable name="level" select="normalize-space(AcademicAwardLevel)"/>
-    <xsl:variable name="base" select="concat($level, '|', f:slug(concat(AcademicAwardTitle, ' ', AcademicAwardProgram/AcademicProgramName)))"/>
+    <xsl:variable name="slug" select="f:slug(concat(AcademicAwardTitle, ' ', AcademicAwardProgram/AcademicProgramName))"/>
+    <xsl:variable name="base" select="concat($level, '|', substring($slug, 1, 80), substring(f:sha256($slug), 1, 16 * (string-length($slug) &gt; 80)))"/>
     <xsl:variable name="done" select="normalize-space(AcademicCompletionIndicator)"/>
     <xsl:variable name="date" select="f:default(normalize-space(AcademicAwardDate), normalize-space(AcademicCompletionDate))"/>
     <xsl:variable name="open" select="$done = 'false' or $done = '0' or $done = 'False' or ($done = '' and $date = '')"/>
@@ -65,7 +68,7 @@
     <xsl:variable name="name" select="f:default(normalize-space(AcademicProgramName), f:default($cip, $other))"/>
     <xsl:if test="$name">
       <program name="{$name}">
-        <xsl:if test="AcademicProgramType"><xsl:attribute name="type"><xsl:value-of select="normalize-space(AcademicProgramType)"/></xsl:attribute></xsl:if>
+        <xsl:if test="normalize-space(AcademicProgramType)"><xsl:attribute name="type"><xsl:value-of select="normalize-space(AcademicProgramType)"/></xsl:attribute></xsl:if>
         <xsl:if test="$cip"><xsl:attribute name="cip"><xsl:value-of select="$cip"/></xsl:attribute></xsl:if>
         <xsl:if test="$other"><xsl:attribute name="code"><xsl:value-of select="$other"/></xsl:attribute></xsl:if>
       </program>

@@ -47,14 +47,14 @@
       <credits basis="{$basis}">
         <xsl:for-each select="CourseCreditValue"><xsl:attribute name="available"><xsl:value-of select="normalize-space()"/></xsl:attribute></xsl:for-each>
         <xsl:for-each select="CourseCreditEarned"><xsl:attribute name="earned"><xsl:value-of select="normalize-space()"/></xsl:attribute></xsl:for-each>
-        <xsl:for-each select="CourseCreditUnits"><xsl:attribute name="units"><xsl:value-of select="normalize-space()"/></xsl:attribute></xsl:for-each>
+        <xsl:for-each select="CourseCreditUnits[normalize-space()]"><xsl:attribute name="units"><xsl:value-of select="normalize-space()"/></xsl:attribute></xsl:for-each>
         <xsl:for-each select="CourseQualityPointsEarned"><xsl:attribute name="quality-points"><xsl:value-of select="normalize-space()"/></xsl:attribute></xsl:for-each>
       </credits>
       <xsl:for-each select="CourseNarrativeExplanationGrade"><xsl:if test="normalize-space()"><narrative><xsl:value-of select="normalize-space()"/></narrative></xsl:if></xsl:for-each>
       <xsl:for-each select="CourseInstructionSiteName"><xsl:if test="normalize-space()"><location><xsl:value-of select="normalize-space()"/></location></xsl:if></xsl:for-each>
       <xsl:for-each select="CourseInstructor/Name"><xsl:variable name="who" select="f:default(normalize-space(CompositeName), normalize-space(concat(FirstName, ' ', LastName)))"/><xsl:if test="$who"><instructor><xsl:value-of select="$who"/></instructor></xsl:if></xsl:for-each>
       <xsl:for-each select="LanguageOfInstruction[1]/LanguageCode"><xsl:if test="f:matches(., '^[A-Za-z]{3}$')"><language><xsl:value-of select="f:lower(.)"/></language></xsl:if></xsl:for-each>
-      <xsl:for-each select="CourseCreditLevel[../CourseLevel] | CourseRepeatCode | CourseInstructionSite | CourseInstructionMethod | LearningTopic"><tag><xsl:value-of select="normalize-space()"/></tag></xsl:for-each>
+      <xsl:for-each select="CourseCreditLevel[../CourseLevel] | CourseRepeatCode | CourseInstructionSite | CourseInstructionMethod | LearningTopic[position() &lt;= 40]"><xsl:if test="normalize-space()"><tag><xsl:value-of select="normalize-space()"/></tag></xsl:if></xsl:for-each>
       <xsl:for-each select="OriginalCourseID | AgencyCourseID | OverrideSchoolCourseNumber"><xsl:if test="normalize-space()">
         <other-identifier issuer="{$src}" value="{normalize-space()}">
           <xsl:attribute name="scheme"><xsl:choose>
@@ -64,7 +64,7 @@
       <xsl:if test="$grade">
         <result name="Final grade" value="{$grade}">
           <xsl:attribute name="type"><xsl:choose><xsl:when test="number($grade) = number($grade)">RawScore</xsl:when><xsl:otherwise>LetterGrade</xsl:otherwise></xsl:choose></xsl:attribute>
-          <xsl:for-each select="CourseAcademicGradeScaleCode"><xsl:attribute name="scale"><xsl:value-of select="normalize-space()"/></xsl:attribute></xsl:for-each>
+          <xsl:for-each select="CourseAcademicGradeScaleCode[normalize-space()]"><xsl:attribute name="scale"><xsl:value-of select="normalize-space()"/></xsl:attribute></xsl:for-each>
           <xsl:if test="CourseGPAApplicabilityCode = 'NotApplicable' or $status-code = 'AuditedCourse' or $repeat = 'RepeatNotCounted' or $repeat = 'ReplacedNotCounted' or $repeat = 'NotCountedOther'">
             <xsl:attribute name="excluded-from-gpa">true</xsl:attribute></xsl:if>
         </result>
@@ -75,8 +75,8 @@
         </result>
       </xsl:if>
       <xsl:apply-templates select="CourseSupplementalAcademicGrade/CourseSupplementalGrade"/>
-      <xsl:for-each select="CourseEquivalentAcademicGrade"><result type="Result" name="Equivalent grade" value="{normalize-space(EquivalentAcademicGrade)}">
-        <xsl:if test="EquivalentGradeScaleCode"><xsl:attribute name="scale"><xsl:value-of select="normalize-space(EquivalentGradeScaleCode)"/></xsl:attribute></xsl:if></result></xsl:for-each>
+      <xsl:for-each select="CourseEquivalentAcademicGrade[normalize-space(EquivalentAcademicGrade)]"><result type="Result" name="Equivalent grade" value="{normalize-space(EquivalentAcademicGrade)}">
+        <xsl:if test="normalize-space(EquivalentGradeScaleCode)"><xsl:attribute name="scale"><xsl:value-of select="normalize-space(EquivalentGradeScaleCode)"/></xsl:attribute></xsl:if></result></xsl:for-each>
       <xsl:apply-templates select="CourseCIPCode | CourseCSISCode | CourseUSISCode | CourseNCESCode | CourseSCEDCode | CourseFiveDigitSCEDCode | CourseSubjectAreaCode"/>
       <xsl:apply-templates select="Requirement | Attribute | Proficiency"/>
       <association type="isPartOf" target="{$within}"/>
@@ -90,7 +90,7 @@
     <xsl:variable name="value" select="f:default(normalize-space(CourseAcademicSupplementalGrade), f:code('pesc-grade-status', normalize-space(CourseAcademicSupplementalGradeStatusCode), 'label'))"/>
     <xsl:if test="$value">
       <result type="Result" name="{normalize-space(concat('Supplemental grade ', SupplementalGradeCode, ' ', SupplementalGradeSubSession))}" value="{$value}">
-        <xsl:for-each select="CourseAcademicSupplementalGradeScaleCode"><xsl:attribute name="scale"><xsl:value-of select="normalize-space()"/></xsl:attribute></xsl:for-each>
+        <xsl:for-each select="CourseAcademicSupplementalGradeScaleCode[normalize-space()]"><xsl:attribute name="scale"><xsl:value-of select="normalize-space()"/></xsl:attribute></xsl:for-each>
       </result>
     </xsl:if>
   </xsl:template>
@@ -130,8 +130,8 @@
       </xsl:for-each>
       <xsl:for-each select="AlternateOutcomeFramework">
         <xsl:variable name="url" select="normalize-space(FrameworkSourceReference/URLAddress)"/>
-        <xsl:for-each select="FrameworkOutcome">
-          <alignment name="{normalize-space(FrameworkOutcomeValue)}">
+        <xsl:for-each select="FrameworkOutcome[normalize-space(concat(FrameworkOutcomeValue, FrameworkOutcomeId))]">
+          <alignment name="{f:default(normalize-space(FrameworkOutcomeValue), normalize-space(FrameworkOutcomeId))}">
             <xsl:if test="(starts-with($url, 'http://') or starts-with($url, 'https://')) and not(contains($url, ' '))"><xsl:attribute name="url"><xsl:value-of select="$url"/></xsl:attribute></xsl:if>
             <xsl:if test="normalize-space(FrameworkOutcomeId)"><xsl:attribute name="code"><xsl:value-of select="normalize-space(FrameworkOutcomeId)"/></xsl:attribute></xsl:if>
           </alignment>
@@ -196,7 +196,7 @@
     <xsl:param name="within"/>
     <xsl:param name="session"/>
     <xsl:variable name="sponsor" select="normalize-space(SponsorOrganization)"/>
-    <achievement key="{$within}|experience|{position()}|{f:slug($sponsor)}" type="Fieldwork" component="internships">
+    <achievement key="{$within}|experience|{position()}|{substring(f:slug($sponsor), 1, 60)}" type="Fieldwork" component="internships">
       <xsl:call-template name="official"/>
       <name><xsl:choose><xsl:when test="$sponsor">Learning experience at <xsl:value-of select="substring($sponsor, 1, 900)"/></xsl:when><xsl:otherwise>Learning experience</xsl:otherwise></xsl:choose></name>
       <xsl:if test="$sponsor"><source-organization name="{substring($sponsor, 1, 1000)}"/></xsl:if>
@@ -221,18 +221,18 @@
         <xsl:call-template name="repeat"><xsl:with-param name="same" select="key('test', $base)"/></xsl:call-template>
       </xsl:attribute>
       <xsl:if test="f:matches($when, '^[0-9]{4}(-[0-9]{2}){0,2}')"><xsl:attribute name="awarded"><xsl:value-of select="f:group($when, '^([0-9]{4}(-[0-9]{2}){0,2})', 1)"/></xsl:attribute></xsl:if>
-      <xsl:if test="$unofficial or $scores[ScoreSelfreportedIndicator = 'true' or ScoreSelfreportedIndicator = '1']"><xsl:attribute name="official">false</xsl:attribute></xsl:if>
-      <name><xsl:value-of select="f:default(normalize-space(TestName), $code)"/></name>
-      <code><xsl:value-of select="$code"/></code>
+      <xsl:if test="$unofficial or $scores[ScoreSelfreportedIndicator = 'true' or ScoreSelfreportedIndicator = '1' or ScoreSelfreportedIndicator = 'True']"><xsl:attribute name="official">false</xsl:attribute></xsl:if>
+      <name><xsl:value-of select="f:default(normalize-space(TestName), f:default($code, 'Test'))"/></name>
+      <xsl:if test="$code"><code><xsl:value-of select="$code"/></code></xsl:if>
       <xsl:for-each select="Subtest">
         <xsl:variable name="subtest" select="f:default(normalize-space(SubtestName), normalize-space(SubtestCode | EducationSubtestCode))"/>
-        <xsl:for-each select="TestScores[not(ScoreInvalidatedIndicator = 'true' or ScoreInvalidatedIndicator = '1')]">
+        <xsl:for-each select="TestScores[not(ScoreInvalidatedIndicator = 'true' or ScoreInvalidatedIndicator = '1' or ScoreInvalidatedIndicator = 'True')]">
           <xsl:if test="normalize-space(ScoreValue)">
-            <result type="{f:default(f:code('pesc-score-methods', normalize-space(TestScoreMethod)), 'Result')}" name="{normalize-space(concat($subtest, ' ', TestScoreMethod))}" value="{normalize-space(ScoreValue)}"/>
+            <result type="{f:default(f:code('pesc-score-methods', normalize-space(TestScoreMethod)), 'Result')}" name="{normalize-space(concat(f:default($subtest, 'Score'), ' ', TestScoreMethod))}" value="{normalize-space(ScoreValue)}"/>
           </xsl:if>
         </xsl:for-each>
       </xsl:for-each>
-      <xsl:for-each select="$scores[ScoreInvalidatedIndicator = 'true' or ScoreInvalidatedIndicator = '1']"><note>A score was invalidated: <xsl:value-of select="f:default(normalize-space(../SubtestName), normalize-space(../SubtestCode | ../EducationSubtestCode))"/></note></xsl:for-each>
+      <xsl:for-each select="$scores[ScoreInvalidatedIndicator = 'true' or ScoreInvalidatedIndicator = '1' or ScoreInvalidatedIndicator = 'True']"><note>A score was invalidated: <xsl:value-of select="f:default(normalize-space(../SubtestName), normalize-space(../SubtestCode | ../EducationSubtestCode))"/></note></xsl:for-each>
       <xsl:apply-templates select="NoteMessage | Subtest/NoteMessage | Subtest/TestScores/NoteMessage"/>
     </achievement>
   </xsl:template>

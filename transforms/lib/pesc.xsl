@@ -35,9 +35,10 @@
     <xsl:for-each select="OPEID | NCHELPID | IPEDS | ATP | FICE | ACT | CCD | CEEBACT | CSIS | USIS | ESIS | PSIS | PSS | DUNS | MutuallyDefined | APAS | GEOCode">
       <xsl:if test="normalize-space()"><code scheme="{local-name()}" value="{normalize-space()}"/></xsl:if>
     </xsl:for-each>
-    <xsl:for-each select="GeoCode"><code scheme="GEOCode" value="{normalize-space()}"/></xsl:for-each>
-    <xsl:for-each select="PSID"><code scheme="PSID" value="{normalize-space()}"/></xsl:for-each>
-    <xsl:for-each select="LocalOrganizationID">
+    <xsl:for-each select="(GeoCode | PSID)[normalize-space()]">
+      <code value="{normalize-space()}"><xsl:attribute name="scheme"><xsl:choose><xsl:when test="self::PSID">PSID</xsl:when><xsl:otherwise>GEOCode</xsl:otherwise></xsl:choose></xsl:attribute></code>
+    </xsl:for-each>
+    <xsl:for-each select="LocalOrganizationID[normalize-space(LocalOrganizationIDCode)]">
       <code scheme="Local-{normalize-space(LocalOrganizationIDQualifier)}" value="{normalize-space(LocalOrganizationIDCode)}"/>
     </xsl:for-each>
   </xsl:template>
