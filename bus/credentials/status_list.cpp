@@ -45,6 +45,7 @@ struct StatusLists::Impl {
         std::string used = std::string(kStatusListSize / 8, '\0');
         std::string bits = std::string(kStatusListSize / 8, '\0');
         std::uint32_t count = 0;
+        std::uint32_t revoked = 0;
         Time changed{};
     };
 
@@ -76,6 +77,7 @@ struct StatusLists::Impl {
 
     void mark(Entry entry, Time time) {
         List& list = lists[entry.list];
+        if (!status_bit(list.bits, entry.index)) ++list.revoked;
         set(list.bits, entry.index);
         list.changed = time;
     }
@@ -196,6 +198,11 @@ std::size_t StatusLists::lists() const {
 Time StatusLists::changed(std::uint32_t list) const {
     const std::scoped_lock lock(impl_->mutex);
     return list < impl_->lists.size() ? impl_->lists[list].changed : Time{};
+}
+
+std::uint32_t StatusLists::revoked_in(std::uint32_t list) const {
+    const std::scoped_lock lock(impl_->mutex);
+    return list < impl_->lists.size() ? impl_->lists[list].revoked : 0;
 }
 
 std::string StatusLists::encoded(std::uint32_t list) const {

@@ -40,7 +40,8 @@ public:
     bool revoked(const Entry& entry) const;
 
     std::size_t lists() const;
-    Time changed(std::uint32_t list) const;  // when a bit of it was last set, else when it began
+    Time changed(std::uint32_t list) const;              // when a bit of it was last set, else when it began
+    std::uint32_t revoked_in(std::uint32_t list) const;  // how many: what was signed of the list is good while this stays
     // encodedList: 'u' and base64url of the GZIP bitstring.
     std::string encoded(std::uint32_t list) const;
     // The list as an unsigned BitstringStatusListCredential. issuer_json: the issuer's Profile object.

@@ -82,6 +82,7 @@ TEST_F(StatusListsTest, RevocationStays) {
         EXPECT_TRUE(lists.revoke("urn:one"));
         EXPECT_FALSE(lists.revoke("urn:one"));
         EXPECT_EQ(lists.changed(0), clock_.time);
+        EXPECT_EQ(lists.revoked_in(0), 1u);
     }
     const StatusLists again = open();
     EXPECT_TRUE(again.revoked(entry));
