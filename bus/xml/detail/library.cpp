@@ -18,6 +18,8 @@
 #include <sstream>
 #include <xercesc/util/PlatformUtils.hpp>
 
+#include "xml/detail/functions.hpp"
+
 namespace clrbus::xml_detail {
 
 namespace {
@@ -96,6 +98,7 @@ void library_init() {
     }
     xsltSetDefaultSecurityPrefs(prefs);  // kept for the life of the process
     xsltSetLoaderFunc(library_load_stylesheet);
+    register_xslt_functions();
 }
 
 std::string library_text(const char* text) {
@@ -186,6 +189,7 @@ void Complaints::take(void* self, void* raw) {
     complaint.code = error->code;
     complaint.line = error->line;
     complaint.column = error->int2;
+    complaint.position = error->int1;
     complaint.node = error->node;
     complaint.file = library_text(error->file);
     complaint.text = library_text(error->message);

@@ -48,6 +48,7 @@ struct Complaint {
     int code = 0;
     int line = 0;
     int column = 0;
+    int position = 0;      // in an expression
     void* node = nullptr;  // of the tree that was validated
     std::string file;
     std::string text;  // may hold values of the document: never shown as it is
