@@ -1,6 +1,7 @@
 #include "app/bus.hpp"
 
 #include <algorithm>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -11,6 +12,8 @@
 #include "app/state_dir.hpp"
 #include "broker/amqp_nodes.hpp"
 #include "broker/embedded_queues.hpp"
+#include "clr/institution.hpp"
+#include "config/loader.hpp"
 #include "core/executor.hpp"
 #include "core/log.hpp"
 #include "credentials/key_store.hpp"
@@ -49,25 +52,30 @@ std::vector<std::string> placeholders(const std::shared_ptr<const CodeLists>& li
 }
 
 // What a user may at which address: publish:ROUTE for in/ROUTE, operate for reading dead letters and inboxes.
-class UserRights : public amqp::Access {
+class UserRights : public AmqpAccess {
 public:
-    explicit UserRights(const std::vector<User>& users) {
+    UserRights(const std::vector<User>& users, const std::vector<std::shared_ptr<const CompiledRoute>>& routes) {
         for (const User& user : users) rights_[user.name] = user.may;
+        // What an AMQP client sends is stored as it came: a route that drops takes nothing from it.
+        for (const auto& route : routes) {
+            if (route->drops()) dropping_.insert(route->inbox());
+        }
     }
-    bool may_publish(const std::string& user, const std::string& address) const override {
-        if (address.rfind("in/", 0) != 0) return false;
-        return has(user, "publish:*") || has(user, "publish:" + address.substr(3));
+    bool may_publish(std::string_view user, std::string_view address) const override {
+        if (address.rfind("in/", 0) != 0 || dropping_.count(address) != 0) return false;
+        return has(user, "publish:*") || has(user, "publish:" + std::string(address.substr(3)));
     }
-    bool may_read(const std::string& user, const std::string& address) const override {
+    bool may_read(std::string_view user, std::string_view address) const override {
         return (address.rfind("dead/", 0) == 0 || address.rfind("in/", 0) == 0) && has(user, "operate");
     }
 
 private:
-    bool has(const std::string& user, const std::string& right) const {
+    bool has(std::string_view user, std::string_view right) const {
         const auto found = rights_.find(user);
         return found != rights_.end() && std::find(found->second.begin(), found->second.end(), right) != found->second.end();
     }
-    std::map<std::string, std::vector<std::string>> rights_;
+    std::map<std::string, std::vector<std::string>, std::less<>> rights_;
+    std::set<std::string, std::less<>> dropping_;
 };
 
 }  // namespace
@@ -87,13 +95,14 @@ struct Bus::Impl {
     EmbeddedQueues queues;
     storage::Originals originals;
     records::RecordsStore store;
+    clr::Institution institution;
     credentials::KeyStore signing;
     std::unique_ptr<records::Applier> applier;
     std::unique_ptr<RouteEngine> engine;
     StateDir::Access access;
     amqp::UserStore amqp_users;
     std::unique_ptr<UserRights> rights;
-    std::unique_ptr<amqp::QueueNodes> nodes;
+    std::unique_ptr<AmqpNodes> nodes;
     HttpTokens tokens{clock};
     std::vector<std::unique_ptr<HttpServer>> http;
     std::vector<std::unique_ptr<amqp::AmqpListener>> amqp;
@@ -117,7 +126,8 @@ struct Bus::Impl {
           queues(queue_options()),
           originals((state / "originals").string()),
           store(store_options()),
-          signing(credentials::KeyStore::open(state / "keys", settings.issuer_url + "/.well-known/keys/", clock)) {}
+          institution(clr::Institution::from_config(settings.root, settings.issuer_url)),
+          signing(credentials::KeyStore::open(state / "keys", institution.key_url(), clock)) {}
 
     EmbeddedOptions queue_options() {
         EmbeddedOptions options;
@@ -163,15 +173,16 @@ void Bus::Impl::build() {
         all_tokens.insert(all_tokens.end(), access.tokens.begin(), access.tokens.end());
     }
     for (const User& user : users) amqp_users.add(user.name, user.password);
-    rights = std::make_unique<UserRights>(users);
+    rights = std::make_unique<UserRights>(users, loaded.routes);
     std::vector<HttpTokens::Entry> entries;
     for (const Token& token : all_tokens) {
         HttpTokens::check_strength(token.name, token.token);
         entries.push_back({token.name, HttpTokens::hash(token.token), token.may});
+        entries.back().may.emplace_back("known");  // every token has it: whoever asks is somebody
     }
     tokens.replace(std::move(entries));
-    nodes = std::make_unique<amqp::QueueNodes>(queues, *rights, workers, clock);
-    clr = std::make_unique<ClrMount>(settings, dir.path(), store, signing, tokens, clock);
+    nodes = std::make_unique<AmqpNodes>(queues, workers, *rights, clock);
+    clr = std::make_unique<ClrMount>(settings, institution, dir.path(), store, signing, tokens, clock);
 
     for (const Listen& listen : settings.listens) build_listener(listen, development);
     build_doors();

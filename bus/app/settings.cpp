@@ -82,6 +82,7 @@ Settings read_settings(const std::filesystem::path& file, const std::filesystem:
 
     Settings out;
     out.file = file;
+    out.root = config;
     const Config institution = config.child("institution");
     out.issuer_id = institution.get("id", "https://registrar.example.edu/issuers/1");
     out.issuer_name = institution.get("name", "Unnamed institution");

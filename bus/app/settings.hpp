@@ -33,6 +33,7 @@ struct Token {
 
 struct Settings {
     std::filesystem::path file;
+    Config root;
     std::string issuer_id, issuer_name, issuer_url, issuer_email, zone = "Z";
     std::vector<std::string> institution_codes;  // SCHEME:VALUE
     bool test_instance = false;

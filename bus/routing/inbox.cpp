@@ -6,6 +6,7 @@
 #include "core/ids.hpp"
 #include "core/log.hpp"
 #include "formats/csv_reducer.hpp"
+#include "formats/xml_reducer.hpp"
 #include "storage/originals.hpp"
 #include "xml/xpath.hpp"
 
@@ -70,6 +71,15 @@ Inbox::Reduce make_reduction(const Config& door, const std::optional<SplitPlan>&
     const Config keep = door.child("keep");
     const Config drop = door.child("drop");
     if (!keep && !drop) return {};
+    if (drop.has("elements")) {
+        if (keep || drop.has("columns") || (split && split->format != SplitPlan::Format::kXml)) {
+            door.fail("ROUTE-024", "elements are dropped from XML alone, without keep and columns");
+        }
+        std::vector<std::string> names;
+        std::istringstream elements(drop.get("elements"));
+        for (std::string name; elements >> name;) names.push_back(name);
+        return [names](const std::filesystem::path& in, const std::filesystem::path& out) { reduce_xml_file(names, in, out); };
+    }
     if (!split || split->format != SplitPlan::Format::kCsv)
         door.fail("ROUTE-023", "keep and drop need rows: the route starts with <split format=\"csv\"/>");
     CsvReduction reduction;

@@ -8,6 +8,7 @@
 #include "core/ids.hpp"
 #include "crypto/hash.hpp"
 #include "routing/assets.hpp"
+#include "routing/parser_pool.hpp"
 
 namespace clrbus {
 namespace {
@@ -76,6 +77,8 @@ std::shared_ptr<const CompiledRoute> CompiledRoute::compile(const Config& elemen
         if (route->split_->format == SplitPlan::Format::kXml && !steps.empty() && steps.front().name() == "validate") {
             route->split_->schemas = assets.schemas(steps.front(), steps.front().require("schema"));
         }
+        if (route->split_->format == SplitPlan::Format::kXml)
+            route->split_->parsers = std::make_shared<ParserPool>(route->split_->schemas);
         prefix = "child ";
     }
     route->steps_ = make_steps(steps, assets, prefix);
@@ -93,6 +96,10 @@ std::shared_ptr<const CompiledRoute> CompiledRoute::compile(const Config& elemen
     }
     route->hash_ = crypto::sha256_hex(all);
     return route;
+}
+
+bool CompiledRoute::drops() const {
+    return std::any_of(doors_.begin(), doors_.end(), [](const Config& door) { return static_cast<bool>(door.child("drop")); });
 }
 
 LoadedRoutes load_routes(const std::filesystem::path& folder, RouteAssets& assets) {

@@ -14,6 +14,7 @@
 
 namespace clrbus {
 
+class ParserPool;
 class Schemas;
 
 // The splitter of a route: its first step, or none.
@@ -24,6 +25,7 @@ struct SplitPlan {
     std::string when;                        // xml: only a root of this local name is split
     std::string delimiter, encoding;         // csv
     std::shared_ptr<const Schemas> schemas;  // of the validate right behind, fused into the parse of xml records
+    std::shared_ptr<ParserPool> parsers;     // for whole documents and replayed records; shared by the workers
 };
 
 class CompiledRoute {
@@ -39,6 +41,7 @@ public:
     bool identity_authority() const { return element_.get("identity") == "authority"; }
     const std::vector<std::string>& match() const { return match_; }
     const std::vector<Config>& doors() const { return doors_; }
+    bool drops() const;  // a door drops what the record must not hold
     const std::optional<SplitPlan>& split() const { return split_; }
     const Steps& steps() const { return steps_; }  // behind the split
     std::uint64_t max_bytes() const { return max_bytes_; }

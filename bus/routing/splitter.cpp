@@ -8,6 +8,7 @@
 #include "formats/json.hpp"
 #include "formats/json_splitter.hpp"
 #include "formats/records.hpp"
+#include "routing/parser_pool.hpp"
 #include "xml/parser.hpp"
 
 namespace clrbus {
@@ -182,7 +183,7 @@ std::unique_ptr<Splitter> make_splitter(const SplitPlan& plan) {
 }
 
 Document parse_record(const SplitPlan& plan, std::string_view raw) {
-    if (plan.format == SplitPlan::Format::kXml) return XmlParser(plan.schemas).parse(raw);
+    if (plan.format == SplitPlan::Format::kXml) return plan.parsers->parse(raw);
     if (plan.format != SplitPlan::Format::kCsv) return parse_json(raw);
     SplitPlan alone = plan;
     alone.encoding.clear();

@@ -49,36 +49,51 @@ RouteWorker::~RouteWorker() {
 }
 
 void RouteWorker::start() {
-    taker_ = parts_.queues.take(route_->inbox(), parts_.workers, [this](TakenMessage message) {
+    std::shared_ptr<Taker> taker = parts_.queues.take(route_->inbox(), parts_.workers, [this](TakenMessage message) {
         {
             const std::lock_guard lock(mutex_);
             ++in_flight_;
         }
         run(std::move(message));
     });
-    taker_->grant(kWindow);
+    {
+        const std::lock_guard lock(mutex_);
+        taker_ = taker;
+    }
+    taker->grant(kWindow);
 }
 
 void RouteWorker::stop() {
     stopping_ = true;
-    if (taker_) taker_->stop();
-    {
-        std::unique_lock lock(mutex_);
-        idle_.wait(lock, [this] { return in_flight_ == 0; });
-    }
+    std::shared_ptr<Taker> last = taker();
+    if (last) last->stop();
+    std::unique_lock lock(mutex_);
+    idle_.wait(lock, [this] { return in_flight_ == 0; });
     taker_.reset();
+    lock.unlock();
+    last.reset();
 }
 
 void RouteWorker::resume() {
+    std::shared_ptr<Taker> old;
     {
         const std::lock_guard lock(mutex_);
         if (!state_.paused || stopping_) return;
+        old = std::move(taker_);
+    }
+    old.reset();  // what is still in its hand goes back, in order
+    {
+        const std::lock_guard lock(mutex_);
         state_.paused = false;
         state_.reason.clear();
         state_.dead_in_a_row = 0;
     }
-    taker_.reset();
     start();
+}
+
+std::shared_ptr<Taker> RouteWorker::taker() const {
+    const std::lock_guard lock(mutex_);
+    return taker_;
 }
 
 RouteState RouteWorker::state() const {
@@ -123,8 +138,7 @@ void RouteWorker::run(TakenMessage message) {
         }
         const bool child = message.headers.has(header::kPosition);
         if (route_->split() && child) {
-            work.document = parse_record(*route_->split(), work.body);
-            work.parsed = true;
+            parse_whole(work);
             work.number = std::stoull(std::string(message.headers.get(header::kPosition)));
             return run_whole(message, work);
         }
@@ -143,6 +157,7 @@ void RouteWorker::run(TakenMessage message) {
             }
         }
         if (spooled) work.body = loaded = load_spooled(message);
+        if (route_->split()) parse_whole(work);  // one that the split lets pass
         run_whole(message, work);
     } catch (const Error& e) {
         settle_dead(message, work, e);
@@ -165,6 +180,14 @@ std::string RouteWorker::load_spooled(const TakenMessage& message) const {
             .expected("a route that splits");
     }
     return parts_.originals.read(reference);
+}
+
+void RouteWorker::parse_whole(Work& work) const {
+    work.headers.set(header::kDeadStep, "1 split");
+    work.document = parse_record(*route_->split(), work.body);
+    work.headers.remove(header::kDeadStep);
+    work.parsed = true;
+    work.validated = route_->split()->schemas != nullptr;
 }
 
 void RouteWorker::finish(Unit& unit, const TakenMessage& message, const Work& work, Outcome outcome) {
@@ -384,16 +407,8 @@ void RouteWorker::run_split(const TakenMessage& message, Work& parent) {
 }
 
 void RouteWorker::put_back(const TakenMessage& message, Time not_before) {
-    parts_.queues.release(message.queue, message.sequence, not_before, false, parts_.workers, [this](CommitState) {
-        bool more = false;
-        {
-            const std::lock_guard lock(mutex_);
-            --in_flight_;
-            more = !state_.paused && !stopping_;
-            idle_.notify_all();
-            if (more && taker_) taker_->grant(1);
-        }
-    });
+    parts_.queues.release(message.queue, message.sequence, not_before, false, parts_.workers,
+                          [this](CommitState) { settled(1); });
 }
 
 void RouteWorker::pause(std::string reason) {
@@ -405,26 +420,34 @@ void RouteWorker::pause(std::string reason) {
         state_.reason = std::move(reason);
         state_.since = parts_.clock.now();
     }
-    taker_->stop();
+    if (const auto current = taker()) current->stop();
 }
 
 void RouteWorker::commit(Unit unit, std::size_t inputs) {
-    // Kept for a second try: a full disk refuses, and refuses again until there is space or the bus stops.
-    auto kept = std::make_shared<Unit>(unit);
-    parts_.queues.commit(std::move(unit), parts_.workers, [this, kept, inputs](CommitState state) {
+    // A full disk refuses: the input goes back and is tried again later, until there is space.
+    auto back = unit.settled;
+    parts_.queues.commit(std::move(unit), parts_.workers, [this, back = std::move(back), inputs](CommitState state) {
         if (state == CommitState::kFull && !stopping_) {
-            for (const Unit::Input& input : kept->settled) {
+            for (const Unit::Input& input : back) {
                 parts_.queues.release(input.queue, input.sequence, parts_.clock.now() + std::chrono::seconds(1), false,
                                       parts_.workers, [](CommitState) {});
             }
         }
-        const std::lock_guard lock(mutex_);
-        in_flight_ -= inputs;
-        ++state_.done;
-        state_.last_done = parts_.clock.now();
-        idle_.notify_all();
-        if (!state_.paused && !stopping_ && taker_) taker_->grant(static_cast<std::uint32_t>(inputs));
+        settled(inputs);
     });
+}
+
+void RouteWorker::settled(std::size_t messages) {
+    std::shared_ptr<Taker> more;
+    {
+        const std::lock_guard lock(mutex_);
+        in_flight_ -= messages;
+        state_.done += static_cast<std::int64_t>(messages);
+        state_.last_done = parts_.clock.now();
+        if (!state_.paused && !stopping_) more = taker_;
+        idle_.notify_all();
+    }
+    if (more) more->grant(static_cast<std::uint32_t>(messages));
 }
 
 }  // namespace clrbus

@@ -66,8 +66,11 @@ private:
     void put_back(const TakenMessage& message, Time not_before);
     void pause(std::string reason);
     void commit(Unit unit, std::size_t inputs);
+    void settled(std::size_t messages);  // in hand no longer: room for as many
     bool sinks_open() const;
+    std::shared_ptr<Taker> taker() const;
     std::string head_of_spooled(const TakenMessage& message) const;
+    void parse_whole(Work& work) const;
     std::string load_spooled(const TakenMessage& message) const;
     void finish(Unit& unit, const TakenMessage& message, const Work& work, Outcome outcome);
 
@@ -79,7 +82,7 @@ private:
     RouteState state_;
     std::size_t in_flight_ = 0;  // messages taken and not yet settled or given back
     std::atomic<bool> stopping_{false};
-    std::unique_ptr<Taker> taker_;  // last member: calls back into this
+    std::shared_ptr<Taker> taker_;  // last member: calls back into this; shared with callbacks that grant, replaced by resume
 };
 
 }  // namespace clrbus

@@ -1,0 +1,140 @@
+// A route engine on real embedded queues in a directory of the test, with routes written by the test. Tests only.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "broker/embedded_queues.hpp"
+#include "broker/test_directory.hpp"
+#include "core/executor.hpp"
+#include "routing/assets.hpp"
+#include "routing/engine.hpp"
+#include "routing/ledger.hpp"
+#include "storage/originals.hpp"
+
+namespace clrbus {
+
+class EngineTest : public testing::Test {
+protected:
+    EngineTest() {
+        root_ = folder_.path();
+        for (const char* sub : {"xsd", "transforms", "routes", "codes"}) std::filesystem::create_directories(root_ / sub);
+        const std::filesystem::path source = CLRBUS_SOURCE_DIR;
+        for (const char* file : {"routes.xsd", "learner-record.xsd"})
+            std::filesystem::copy_file(source / "xsd" / file, root_ / "xsd" / file);
+        write("xsd/note.xsd",
+              R"(<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema"><xs:element name="note"><xs:complexType><xs:sequence>
+            <xs:element name="who" type="xs:token"/><xs:element name="n" type="xs:integer"/></xs:sequence></xs:complexType></xs:element></xs:schema>)");
+        write(
+            "transforms/note.xsl",
+            R"(<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform" xmlns="urn:clrbus:learner-record:1">
+            <xsl:param name="system"/>
+            <xsl:template match="/note | /row"><statement source="{$system}" key="{who}" covers="all"><learner><identifier scheme="sis-id" issuer="x" value="{who}"/></learner>
+            <achievement key="a{n}" type="Award" component="activities"><name>n<xsl:value-of select="n"/></name></achievement></statement></xsl:template></xsl:stylesheet>)");
+    }
+    ~EngineTest() override { close(); }
+
+    void write(const std::string& file, const std::string& text) {
+        std::filesystem::create_directories((root_ / file).parent_path());
+        std::ofstream(root_ / file, std::ios::binary) << text;
+    }
+    // A folder routes/ID with one route of these steps.
+    void route(const std::string& id, const std::string& steps, const std::string& attributes = "") {
+        write("routes/" + id + "/routes.xml", "<routes xmlns=\"urn:clrbus:routes:1\">\n<route id=\"" + id +
+                                                  "\" system=\"test\" " + attributes + ">\n" + steps + "\n</route>\n</routes>");
+    }
+    LoadedRoutes load() {
+        RouteAssets assets({root_ / "xsd", root_ / "transforms", root_ / "codes", {}, "Z"});
+        return load_routes(root_ / "routes", assets);
+    }
+
+    void open() {
+        LoadedRoutes loaded = load();
+        for (const Error& e : loaded.errors) ADD_FAILURE() << e.what();
+        workers_ = std::make_unique<ThreadPool>(2, "worker");
+        splits_ = std::make_unique<ThreadPool>(1, "split");
+        EmbeddedOptions options;
+        options.directory = (root_ / "queues").string();
+        options.segment_bytes = 4U << 20;
+        options.disk_reserve = 0;
+        queues_ = std::make_unique<EmbeddedQueues>(options);
+        originals_ = std::make_unique<storage::Originals>((root_ / "originals").string());
+        engine_ = std::make_unique<RouteEngine>(
+            RouteEngine::Parts{*queues_, *originals_, *workers_, *splits_, system_clock(), root_, {}}, loaded.routes);
+    }
+    void start() {
+        if (!engine_) open();
+        engine_->start();
+    }
+    void close() {
+        if (engine_) engine_->stop();
+        if (splits_) splits_->stop();
+        if (workers_) workers_->stop();
+        engine_.reset();
+        queues_.reset();
+        originals_.reset();
+        workers_.reset();
+        splits_.reset();
+    }
+
+    Receipt put(const std::string& id, Incoming incoming) {
+        for (const auto& one : engine_->routes()) {
+            if (one->id() != id) continue;
+            std::promise<Receipt> done;
+            engine_->inbox(one, Config()).put(std::move(incoming), [&done](Receipt receipt) {
+                done.set_value(std::move(receipt));
+            });
+            return done.get_future().get();
+        }
+        throw std::runtime_error("no route " + id);
+    }
+    Receipt put(const std::string& id, const std::string& body) {
+        Incoming incoming;
+        incoming.body = body;
+        return put(id, std::move(incoming));
+    }
+
+    // Until nothing waits in the route's inbox.
+    void settle(const std::string& id) {
+        const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+        for (;;) {
+            for (const QueueState& state : queues_->states()) {
+                if (state.name == "in/" + id && state.ready + state.in_hand + state.delayed == 0) return;
+            }
+            ASSERT_LT(std::chrono::steady_clock::now(), until) << "messages still wait in in/" << id;
+            std::this_thread::yield();
+        }
+    }
+    void until(const std::string& what, const std::function<bool()>& holds) {
+        const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+        while (!holds()) {
+            ASSERT_LT(std::chrono::steady_clock::now(), limit) << what;
+            std::this_thread::yield();
+        }
+    }
+
+    std::vector<BrowsedMessage> in(const std::string& queue) { return queues_->browse(queue, 0, 100'000); }
+    LedgerLine line(const std::string& account) {
+        for (const LedgerLine& one : ledger_lines(queues_->ledger(), queues_->states())) {
+            if (one.account == account) return one;
+        }
+        return {};
+    }
+
+    TestDirectory folder_;
+    std::filesystem::path root_;
+    std::unique_ptr<ThreadPool> workers_, splits_;
+    std::unique_ptr<EmbeddedQueues> queues_;
+    std::unique_ptr<storage::Originals> originals_;
+    std::unique_ptr<RouteEngine> engine_;
+};
+
+}  // namespace clrbus
