@@ -18,13 +18,13 @@
     <statement source="canvas" key="{$key}" version="{$version}" covers="part">
       <learner>
         <xsl:call-template name="user-identifiers"><xsl:with-param name="id" select="normalize-space($body/user/id)"/></xsl:call-template>
-        <xsl:if test="normalize-space($body/user/name) != ''"><name full="{normalize-space($body/user/name)}"/></xsl:if>
+        <xsl:if test="normalize-space($body/user/name) != ''"><name full="{substring(normalize-space($body/user/name), 1, 1000)}"/></xsl:if>
       </learner>
       <xsl:call-template name="authority"/>
       <achievement key="{$key}" type="Course" component="outcomes" official="false">
         <xsl:attribute name="status"><xsl:choose><xsl:when test="$completed = ''">InProgress</xsl:when><xsl:otherwise>Completed</xsl:otherwise></xsl:choose></xsl:attribute>
         <xsl:if test="$completed != ''"><xsl:attribute name="awarded"><xsl:value-of select="$completed"/></xsl:attribute></xsl:if>
-        <name><xsl:value-of select="f:default(normalize-space($body/course/name), concat('Canvas course ', f:replace(substring($course, string-length($course) - 12), '^0+', '')))"/></name>
+        <name><xsl:value-of select="f:default(substring(normalize-space($body/course/name), 1, 1000), concat('Canvas course ', f:replace(substring($course, string-length($course) - 12), '^0+', '')))"/></name>
         <xsl:if test="normalize-space($body/course/sis_source_id) != ''"><code><xsl:value-of select="normalize-space($body/course/sis_source_id)"/></code></xsl:if>
         <criteria>All module requirements of the course in Canvas</criteria>
         <other-identifier scheme="ext:canvas-course" issuer="{$host}" value="{$course}"/>

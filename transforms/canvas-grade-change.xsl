@@ -46,7 +46,7 @@
         </xsl:if>
         <!-- What the teacher sees in the gradebook, when it says more than the score. -->
         <xsl:if test="$grade != '' and $grade != $score">
-          <result name="Grade" value="{$grade}" date="{$day}">
+          <result name="Grade" value="{substring($grade, 1, 1000)}" date="{$day}">
             <xsl:attribute name="type"><xsl:choose>
               <xsl:when test="f:matches($grade, '^[0-9]+([.][0-9]+)?%$')">Percent</xsl:when>
               <xsl:when test="f:matches($grade, '^[A-Fa-f][+-]?$')">LetterGrade</xsl:when>

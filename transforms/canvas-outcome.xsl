@@ -13,10 +13,10 @@
     <xsl:variable name="rubric" select="$body/rubric_criterion"/>
     <xsl:variable name="method" select="normalize-space($body/calculation_method)"/>
     <definition source="canvas" key="{$host}|outcome|{$outcome}" version="{$version}" type="Competency" component="outcomes" deleted="{normalize-space($body/workflow_state) = 'deleted'}">
-      <name><xsl:value-of select="$title"/></name>
+      <name><xsl:value-of select="substring($title, 1, 1000)"/></name>
       <!-- Canvas lets people write HTML here. -->
       <xsl:variable name="text" select="normalize-space(f:replace(f:replace(f:replace($body/description, '&lt;[^&lt;&gt;]*&gt;', ' '), '&amp;nbsp;', ' '), '&amp;amp;', '&amp;'))"/>
-      <xsl:if test="$text != ''"><description><xsl:value-of select="$text"/></description></xsl:if>
+      <xsl:if test="$text != ''"><description><xsl:value-of select="substring($text, 1, 20000)"/></description></xsl:if>
       <xsl:if test="normalize-space($rubric/mastery_points) != ''"><criteria>Mastery from <xsl:value-of select="normalize-space($rubric/mastery_points)"/> points</criteria></xsl:if>
       <xsl:if test="$method != ''"><assessment>Calculation in Canvas: <xsl:value-of select="normalize-space(concat($method, ' ', $body/calculation_int))"/></assessment></xsl:if>
       <xsl:call-template name="authority"/>
@@ -26,7 +26,7 @@
           <xsl:if test="f:matches($rubric/points_possible, '^[0-9]+([.][0-9]+)?$')"><xsl:attribute name="max"><xsl:value-of select="normalize-space($rubric/points_possible)"/></xsl:attribute></xsl:if>
           <xsl:if test="normalize-space($rubric/mastery_points) != ''"><xsl:attribute name="required"><xsl:value-of select="normalize-space($rubric/mastery_points)"/></xsl:attribute></xsl:if>
           <xsl:for-each select="$rubric/ratings[not(@type = 'array')][normalize-space(description) != '']">
-            <level key="{position()}" name="{normalize-space(description)}">
+            <level key="{position()}" name="{substring(normalize-space(description), 1, 1000)}">
               <xsl:if test="f:matches(points, '^-?[0-9]+([.][0-9]+)?$')"><xsl:attribute name="points"><xsl:value-of select="normalize-space(points)"/></xsl:attribute></xsl:if>
             </level>
           </xsl:for-each>

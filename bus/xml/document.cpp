@@ -3,6 +3,7 @@
 #include <libxml/tree.h>
 
 #include <new>
+#include <unordered_set>
 
 #include "xml/detail/library.hpp"
 #include "xml/detail/tree.hpp"
@@ -203,6 +204,30 @@ Document Document::copy(Node node) {
     xmlDocSetRootElement(made, to);
     document_carry_places(from, to);
     return document;
+}
+
+void Document::remove(const std::vector<Node>& nodes) {
+    std::unordered_set<const void*> wanted;
+    for (const Node& node : nodes) wanted.insert(node.raw());
+    // What lies below another one of them goes with it.
+    std::vector<xmlNode*> tops;
+    for (const void* raw : wanted) {
+        auto* node = static_cast<xmlNode*>(const_cast<void*>(raw));
+        if (node == nullptr || node->parent == nullptr || node->parent->type == XML_DOCUMENT_NODE) continue;
+        bool covered = false;
+        for (const xmlNode* above = node->parent; above != nullptr && !covered; above = above->parent) {
+            covered = wanted.count(above) != 0 && above->parent != nullptr && above->parent->type != XML_DOCUMENT_NODE;
+        }
+        if (!covered) tops.push_back(node);
+    }
+    for (xmlNode* node : tops) {
+        if (node->type == XML_ATTRIBUTE_NODE) {
+            xmlRemoveProp(reinterpret_cast<xmlAttr*>(node));
+        } else {
+            xmlUnlinkNode(node);
+            xmlFreeNode(node);
+        }
+    }
 }
 
 }  // namespace clrbus

@@ -69,6 +69,10 @@ public:
     // A copy of one subtree as a Document of its own (line numbers kept).
     static Document copy(Node node);
 
+    // Takes elements and attributes of this document out of it, with all below; handles to them are no longer valid. The root
+    // is left alone.
+    void remove(const std::vector<Node>& nodes);
+
     void* raw() const;  // for bus/xml alone
     explicit Document(void* raw_document);
 

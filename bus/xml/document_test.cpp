@@ -234,6 +234,24 @@ TEST(TreeBuilder, IsUsedAgainAfterFinish) {
     EXPECT_FALSE(b.finish());
 }
 
+TEST(Document, RemovesNodesOnceAndLeavesTheRoot) {
+    TreeBuilder b;
+    b.start("r");
+    for (const char* name : {"a", "b", "a"}) {
+        b.start(name);
+        b.start("c");
+        b.text("a longer text that is not kept inside of the node");
+        b.end();
+        b.end();
+    }
+    b.end();
+    Document document = b.finish();
+    const Node first = document.root().first_child();
+    document.remove({first, first.first_child(), first, Node(), document.root()});
+    EXPECT_EQ(document.root().children().size(), 2U);
+    EXPECT_EQ(document.root().first_child().name(), "b");
+}
+
 TEST(XmlName, EscapesAndComesBack) {
     EXPECT_EQ(xml_name("JOB CODE"), "JOB_x0020_CODE");
     EXPECT_EQ(xml_name("2ND"), "_x0032_ND");
