@@ -118,7 +118,7 @@ void CsvLexer::finish() {
         broken_stream("CSV-003", "a quote is open at the end of the file",
                       "a closing quote in the row that begins at this line");
     }
-    const char none = 0;
+    static const char none = 0;  // outlives the call: measured_ and raw_from_ point to it
     measured_ = raw_from_ = &none;
     if (state_ == State::kRowEnd) {
         deliver();
