@@ -11,6 +11,7 @@
 #include <proton/container.hpp>
 #include <proton/delivery.hpp>
 #include <proton/message.hpp>
+#include <proton/message_id.hpp>
 #include <proton/messaging_handler.hpp>
 #include <proton/sender.hpp>
 #include <proton/sender_options.hpp>
@@ -79,7 +80,7 @@ private:
             const std::string bytes = read_file(file, 256U << 20);
             proton::message message(proton::binary(bytes.begin(), bytes.end()));
             // The same file is the same message, however often it is sent.
-            message.id(crypto::sha256_hex(file.filename().string() + "\n" + bytes));
+            message.id(proton::message_id(crypto::sha256_hex(file.filename().string() + "\n" + bytes)));
             message.durable(true);
             if (!what_.content_type.empty()) message.content_type(what_.content_type);
             const std::uint64_t number = next_++;
