@@ -195,8 +195,8 @@
   <xsl:template name="repeat">
     <xsl:param name="same"/>
     <xsl:if test="count($same) &gt; 1">
-      <xsl:variable name="me" select="generate-id()"/>
-      <xsl:for-each select="$same"><xsl:if test="position() &gt; 1 and generate-id() = $me">#<xsl:value-of select="position()"/></xsl:if></xsl:for-each>
+      <xsl:variable name="me" select="."/>
+      <xsl:for-each select="$same"><xsl:if test="position() &gt; 1 and count(. | $me) = 1">#<xsl:value-of select="position()"/></xsl:if></xsl:for-each>
     </xsl:if>
   </xsl:template>
 
