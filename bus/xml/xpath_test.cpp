@@ -160,6 +160,8 @@ TEST_F(CodeFiles, FindValuesByKeyAndColumn) {
     EXPECT_EQ(lists->find("none", "A"), std::nullopt);
     const Document document = rows();
     EXPECT_EQ(XPath::compile("f:code('grades', 'A')", kF, lists)->string(document), "4.0");
+    EXPECT_TRUE(XPath::compile("f:code('grades', 'Z') = ''", kF, lists)->test(document));
+    EXPECT_TRUE(XPath::compile("f:trim('') = '' and f:group('a', 'b', 0) = ''", kF, lists)->test(document));
     EXPECT_EQ(XPath::compile("f:code('grades', 'A', 'text')", kF, lists)->string(document), "very, \"very\" good");
     EXPECT_EQ(XPath::compile("f:code('grades', 'Z')", kF, lists)->string(document), "");
     EXPECT_TRUE(XPath::compile("f:code-known('grades', 'B')", kF, lists)->test(document));

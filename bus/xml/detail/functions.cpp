@@ -75,9 +75,11 @@ public:
         return *call_.codes;
     }
 
+    // An empty view may have no data, and a null string equals nothing, not even ''.
     void give(std::string_view text) {
+        const char* data = text.empty() ? "" : text.data();
         valuePush(context_,
-                  xmlXPathWrapString(xmlStrndup(reinterpret_cast<const xmlChar*>(text.data()), static_cast<int>(text.size()))));
+                  xmlXPathWrapString(xmlStrndup(reinterpret_cast<const xmlChar*>(data), static_cast<int>(text.size()))));
     }
     void give(bool value) { valuePush(context_, xmlXPathNewBoolean(value ? 1 : 0)); }
 
