@@ -99,6 +99,7 @@ TEST_F(Identity, ASchoolsOwnNumberMatchesOnlyWhereAPersonNamedThatSchool) {
 TEST_F(Identity, WhatWaitsAttachesByItselfWhenThePersonComes) {
     EXPECT_EQ(campus_.apply(job("j1", "5511")), Outcome::kHeld);
     EXPECT_EQ(campus_.reasons(), "unknown-learner; ");
+    EXPECT_EQ(campus_.store->waiting(0, 1).at(0).schemes, std::vector<std::string>{"hr-id"});
     EXPECT_EQ(campus_.apply(Word::person("p1").id("institution-id", "900000011").id("hr-id", "5511")), Outcome::kApplied);
     EXPECT_EQ(campus_.reasons(), "");
     EXPECT_EQ(campus_.shown(campus_.find("hr-id", "5511")), "j1:j1@/1 ");
@@ -232,8 +233,12 @@ TEST_F(Identity, AnAuthoritysStatementMakesALearnerUntilAPersonComes) {
     EXPECT_EQ(campus_.apply(Word::statement("sis", "t1").authority().id("institution-id", "900000011").says({"math"})),
               Outcome::kApplied);
     EXPECT_EQ(campus_.apply(Word::statement("hr", "j1").id("institution-id", "900000011").says({"job"})), Outcome::kApplied);
+    const std::string first = campus_.find("institution-id", "900000011");
+    EXPECT_EQ(campus_.shown(first), "j1:job@/1 t1:math@/1 ");
     campus_.apply(Word::person("p1").id("institution-id", "900000011").name("Ana", "Lopez"));
     const std::string learner = campus_.find("institution-id", "900000011");
+    EXPECT_NE(learner, first);
+    EXPECT_EQ(campus_.record(first).id, learner);  // an address that was given out still leads to the record
     EXPECT_EQ(campus_.shown(learner), "j1:job@/1 t1:math@/1 ");
     EXPECT_EQ(campus_.record(learner).names.at(0).given, "Ana");
     EXPECT_EQ(campus_.store->learners("", 10).size(), 1U);

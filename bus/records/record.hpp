@@ -103,6 +103,7 @@ struct WaitingItem {
     std::string reason;
     Time since{};
     std::string source, route;
+    std::vector<std::string> schemes;  // what kinds of identifiers it has, without their values; none: a name at most
 };
 struct WaitingDetail {
     WaitingItem item;

@@ -77,7 +77,20 @@ std::int64_t RecordsStore::Impl::learner_id(Database& from, const std::string& u
         query.text(uuid);
         if (query.step()) id = query.integer(0);
     }
-    return id == 0 ? 0 : merged_learner(from, id);
+    if (id == 0) return 0;
+    id = merged_learner(from, id);
+    // A learner that an authority's statement made leads to the person who came for that identifier.
+    std::string principal;
+    {
+        Query query = from.use(
+            "SELECT c.hash,(SELECT min(q.origin) FROM person q WHERE q.learner=?1) FROM person p JOIN claim c ON c.person=p.id "
+            "WHERE p.learner=?1 AND p.origin=1 LIMIT 1");
+        query.add(id);
+        if (query.step() && query.integer(1) == 1) principal = query.string(0);
+    }
+    if (principal.empty()) return id;
+    const Owner owner = owner_of(from, principal);
+    return owner.state == Owner::State::kOwned && owner.learner != 0 ? owner.learner : id;
 }
 
 std::string RecordsStore::Impl::uuid_of(Database& from, std::int64_t learner) const {

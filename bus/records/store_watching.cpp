@@ -1,6 +1,7 @@
 // The waiting list, the decisions and the numbers, as people see them.
 #include <algorithm>
 
+#include "core/counters.hpp"
 #include "core/error.hpp"
 #include "records/store_impl.hpp"
 
@@ -8,6 +9,8 @@ namespace clrbus::records {
 namespace {
 
 constexpr std::size_t kMostWatched = 10'000;
+constexpr const char* kSealedPerson = "SELECT sealed FROM person WHERE id=?";
+constexpr const char* kSealedStatement = "SELECT sealed FROM statement WHERE id=?";
 
 std::int64_t watched(std::size_t most) {
     return static_cast<std::int64_t>(std::min(most, kMostWatched));
@@ -33,11 +36,29 @@ std::uint64_t one_number(Database& database, const char* sql) {
 
 std::vector<WaitingItem> RecordsStore::waiting(std::int64_t after, std::size_t most) const {
     const Impl::Lease lease(*impl_);
+    Database& database = *lease;
     std::vector<WaitingItem> items;
-    Query query =
-        (*lease).use("SELECT id,kind,reason,since,source,route FROM waiting WHERE open=1 AND id>? ORDER BY id LIMIT ?");
-    query.add(after).add(watched(most));
-    while (query.step()) items.push_back(waiting_item(query));
+    std::vector<std::int64_t> refs;
+    {
+        Query query = database.use(
+            "SELECT id,kind,reason,since,source,route,ref FROM waiting INDEXED BY waiting_listed WHERE open=1 AND id>? ORDER "
+            "BY id LIMIT ?");
+        query.add(after).add(watched(most));
+        while (query.step()) {
+            items.push_back(waiting_item(query));
+            refs.push_back(query.integer(6));
+        }
+    }
+    for (std::size_t i = 0; i < items.size(); ++i) {
+        Query query = database.use(items[i].person ? kSealedPerson : kSealedStatement);
+        query.add(refs[i]);
+        if (!query.step()) continue;
+        for (const auto& id :
+             impl_->vault.open(items[i].person ? "person" : "statement", refs[i], query.bytes(0)).header.identifiers) {
+            auto& schemes = items[i].schemes;
+            if (std::find(schemes.begin(), schemes.end(), id.scheme) == schemes.end()) schemes.push_back(id.scheme);
+        }
+    }
     return items;
 }
 
@@ -61,8 +82,7 @@ WaitingDetail RecordsStore::show(const Reader& reader, std::int64_t waiting, std
             ref = query.integer(6);
         }
         {
-            Query query = database.use(detail.item.person ? "SELECT sealed FROM person WHERE id=?"
-                                                          : "SELECT sealed FROM statement WHERE id=?");
+            Query query = database.use(detail.item.person ? kSealedPerson : kSealedStatement);
             query.add(ref);
             if (!query.step()) throw Error(Fault::kPoison, "REC-031", "showing what waits", "nothing waits under this number");
             Vault::Body body = impl.vault.open(detail.item.person ? "person" : "statement", ref, query.bytes(0));
@@ -121,6 +141,7 @@ StoreCounts RecordsStore::counts() const {
         query.step();
         counts.waiting = query.number(0);
         counts.oldest_waiting = from_millis(query.integer(1));
+        counter("clrbus_records_waiting").set(query.integer(0));
     }
     Query query = database.use("SELECT how,count(*) FROM waiting WHERE open=0 GROUP BY how");
     while (query.step()) {
