@@ -56,9 +56,18 @@
     </section>
   </xsl:template>
 
-  <xsl:template match="group[@id='courses']/section">
+  <xsl:template match="group[@id='courses']/section[not(entry)]">
+    <p class="caption"><span class="term"><xsl:value-of select="@title"/></span><xsl:if test="@period"><xsl:text> </xsl:text><span class="period"><xsl:value-of select="@period"/></span></xsl:if></p>
+    <xsl:call-template name="term-results"/>
+  </xsl:template>
+
+  <xsl:template name="term-results">
+    <xsl:if test="result"><dl class="more term-results"><xsl:for-each select="result"><div><dt><xsl:value-of select="@label"/></dt><dd><xsl:value-of select="."/></dd></div></xsl:for-each></dl></xsl:if>
+  </xsl:template>
+
+  <xsl:template match="group[@id='courses']/section[entry]">
     <table>
-      <caption><span class="term"><xsl:value-of select="@title"/></span><xsl:if test="@period"><xsl:text> </xsl:text><span class="period"><xsl:value-of select="@period"/></span></xsl:if></caption>
+      <caption><span class="term"><xsl:value-of select="@title"/></span><xsl:if test="@period"><xsl:text> </xsl:text><span class="period"><xsl:value-of select="@period"/></span></xsl:if><xsl:call-template name="term-results"/></caption>
       <thead><tr><th scope="col" class="code">Code</th><th scope="col">Course</th><th scope="col" class="number">Credits</th><th scope="col" class="number">Grade</th><th scope="col" class="from">Source</th></tr></thead>
       <tbody>
         <xsl:for-each select="entry">
@@ -161,8 +170,9 @@ h3 .code{font-weight:500;color:var(--soft);font-size:.95rem;white-space:nowrap}
 .via{white-space:nowrap}td.from .via{display:block}td.from .sep{display:none}
 .from{font-size:.86rem;color:var(--soft)}p.from{margin:.6rem 0 0}
 table{width:100%;border-collapse:collapse;margin:0 0 1.5rem}table:last-child{margin-bottom:0}
-caption{text-align:left;padding:.35rem .75rem;background:var(--ground);border-radius:6px;margin-bottom:.25rem}
-.term{font-weight:650}.period{color:var(--soft);font-size:.9rem;margin-left:.35rem}
+.term-results{margin:.15rem 0 .1rem}
+caption,.caption{text-align:left;padding:.35rem .75rem;background:var(--ground);border-radius:6px;margin-bottom:.25rem}
+.caption{margin:0 0 .25rem}.term{font-weight:650}.period{color:var(--soft);font-size:.9rem;margin-left:.35rem}
 thead th{font-size:.82rem;font-weight:500;color:var(--soft);text-align:left;padding:.4rem .75rem}
 td,tbody th{padding:.55rem .75rem;border-top:1px solid var(--line);text-align:left;vertical-align:top}
 tbody th{font-weight:550}

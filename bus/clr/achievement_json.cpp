@@ -124,9 +124,10 @@ std::string shown_type(const AchievementModel& achievement) {
     return type == "Course" ? "Assessment" : "Achievement";
 }
 
-std::string shown_name(const AchievementModel& achievement) {
-    const bool changed = !achievement.official && shown_type(achievement) != achievement_type(achievement.type);
-    return changed ? achievement.name + " (not an official result)" : achievement.name;
+std::string shown_name(const Entry& entry) {
+    const AchievementModel& a = entry.achievement;
+    const bool changed = !a.official && shown_type(a) != achievement_type(a.type);
+    return changed ? entry.name + " (not an official result)" : entry.name;
 }
 
 ResultModel status_result(const AchievementModel& achievement) {
@@ -255,7 +256,7 @@ std::string AchievementBook::write(const std::string& id, const Item& item) cons
     JsonText json;
     json.object().member("id", id).strings("type", {"Achievement"});
     json.member("achievementType", d != nullptr ? achievement_type(d->type) : shown_type(a));
-    json.member("name", d != nullptr ? d->name : shown_name(a));
+    json.member("name", d != nullptr ? d->name : shown_name(entry));
     if (d != nullptr) {
         json.member("description", first(d->description, type_title(d->type) + ": " + d->name));
         const std::string criteria = first(d->criteria, d->assessment);

@@ -68,7 +68,7 @@ private:
 
 // The type that the credential shows: what is not official never shows as a course or degree.
 std::string shown_type(const AchievementModel& achievement);
-std::string shown_name(const AchievementModel& achievement);
+std::string shown_name(const Entry& entry);
 // The achievement's own status as a result, for one that is not completed.
 ResultModel status_result(const AchievementModel& achievement);
 

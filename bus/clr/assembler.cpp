@@ -155,7 +155,7 @@ private:
         json_.object().strings("@context", {kContextVc, kContextOb, kContextExtensions});
         json_.member("id", stable_urn(institution_, "credential", record_.learner, entry.statement, a.key));
         json_.strings("type", {"VerifiableCredential", "AchievementCredential"})
-            .member("name", shown_name(a))
+            .member("name", shown_name(entry))
             .raw("issuer", issuer_);
         json_.member("validFrom", valid_from(entry));
         if (const auto awarded = read_date(a.awarded); awarded && awarded->exact)

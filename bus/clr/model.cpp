@@ -181,8 +181,20 @@ RecordModel model_of(const LearnerView& view) {
         const OrganizationModel organization = model_organization(root.child("organization"));
         for (const Node node : root.children("achievement")) {
             if (!in_force.contains(node.attribute("key"))) continue;
-            out.entries.push_back({read_achievement(node), statement.id, statement.source, authority, organization,
-                                   !statement.own && !organization.empty()});
+            Entry entry{read_achievement(node),
+                        statement.id,
+                        statement.source,
+                        authority,
+                        organization,
+                        !statement.own && !organization.empty(),
+                        {},
+                        {}};
+            const auto definition = out.definitions.find(entry.achievement.definition);
+            const bool defined = definition != out.definitions.end();
+            entry.name = defined ? definition->second.name : entry.achievement.name;
+            entry.description = defined && entry.achievement.description.empty() ? definition->second.description
+                                                                                 : entry.achievement.description;
+            out.entries.push_back(std::move(entry));
         }
     }
     return out;

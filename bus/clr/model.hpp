@@ -83,6 +83,7 @@ struct Entry {
     AuthorityModel authority;        // of the statement, else the steward's unit
     OrganizationModel organization;  // that speaks
     bool transfer = false;           // another school's word that the institution certifies
+    std::string name, description;   // the definition's when there is one: events often know only a number
 };
 
 struct RecordModel {

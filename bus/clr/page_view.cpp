@@ -36,6 +36,11 @@ const PageGroup& page_group(std::string_view id) {
     return kPageGroups[11];
 }
 
+// A term as a whole: its courses stand below it, so on the page it is their heading.
+bool page_is_session(const AchievementModel& a) {
+    return a.type == "ext:AcademicSession";
+}
+
 // By what it is, then by the part of the record that it belongs to.
 const PageGroup& page_group(const AchievementModel& a) {
     const std::string type = shown_type(a);
@@ -43,6 +48,7 @@ const PageGroup& page_group(const AchievementModel& a) {
         return std::find(types.begin(), types.end(), type) != types.end();
     };
     if (is({"Award"})) return page_group("honors");
+    if (page_is_session(a)) return page_group("courses");
     if (is({"Course"})) return page_group(a.component == "study-abroad" ? "abroad" : "courses");
     if (is({"Competency"})) return page_group("outcomes");
     if (is({"Assignment", "Assessment"})) return page_group("assessments");
@@ -143,6 +149,7 @@ private:
 
     void groups() {
         std::map<Key, std::vector<const Entry*>> sorted;
+        std::map<Key, std::vector<const Entry*>> sessions_of;  // a session's own results stand above its courses
         for (const Entry& entry : record_.entries) {
             const AchievementModel& a = entry.achievement;
             const PageGroup& group = page_group(a);
@@ -150,7 +157,9 @@ private:
             const std::string title = sessions ? a.session.title() : std::string();
             const std::string when =
                 sessions ? (a.session.begin.empty() ? a.session.designator : a.session.begin) : std::string();
-            sorted[{group.order, newest_first(when), title}].push_back(&entry);
+            const Key key{group.order, newest_first(when), title};
+            auto& entries = sorted[key];
+            (page_is_session(a) ? sessions_of[key] : entries).push_back(&entry);
         }
         int open = -1;
         for (auto& [key, entries] : sorted) {
@@ -161,12 +170,13 @@ private:
                 out_.attribute("id", kPageGroups[open].id);
                 out_.attribute("title", kPageGroups[open].title);
             }
-            section(std::get<2>(key), entries);
+            section(std::get<2>(key), entries, sessions_of[key]);
         }
         if (open >= 0) out_.end();
     }
 
-    void section(const std::string& title, std::vector<const Entry*>& entries) {
+    void section(const std::string& title, std::vector<const Entry*>& entries,
+                 const std::vector<const Entry*>& session_entries) {
         std::stable_sort(entries.begin(), entries.end(), [](const Entry* x, const Entry* y) {
             const AchievementModel &a = x->achievement, &b = y->achievement;
             const auto when = [](const AchievementModel& e) {
@@ -176,11 +186,12 @@ private:
                    std::tuple(page_group(b).order == 2 ? std::string() : when(b), b.code, b.name);
         });
         out_.start("section");
-        const SessionModel& session = entries.front()->achievement.session;
-        if (page_group(entries.front()->achievement).order == 2) {
+        const AchievementModel& first = (entries.empty() ? session_entries : entries).front()->achievement;
+        if (page_group(first).order == 2) {
             out_.attribute("title", title.empty() ? "Session not stated" : title);
-            attribute("period", page_period(session.begin, session.end));
+            attribute("period", page_period(first.session.begin, first.session.end));
         }
+        for (const Entry* entry : session_entries) results(entry->achievement);
         for (const Entry* entry : entries) write(*entry);
         out_.end();
     }
@@ -189,7 +200,7 @@ private:
         const AchievementModel& a = entry.achievement;
         const std::string status = a.status == "Completed" ? std::string() : page_word(a.status);
         out_.start("entry");
-        out_.attribute("name", shown_name(a));
+        out_.attribute("name", shown_name(entry));
         attribute("code", a.code);
         attribute("type", type_title(shown_type(a)));
         attribute("status", status);
@@ -202,7 +213,7 @@ private:
         facts(entry);
         for (const auto& [title, level] : a.honors)
             element("fact", level.empty() ? title : title + " (" + level + ")", "Honors");
-        element("text", a.description);
+        element("text", entry.description);
         element("text", a.narrative);
         for (const std::string& note : a.notes) element("text", note);
         for (const EvidenceModel& item : a.evidence) {
@@ -256,16 +267,20 @@ private:
 
     void facts(const Entry& entry) {
         const AchievementModel& a = entry.achievement;
-        element("fact", a.role, "Role");
+        if (a.role != a.name) element("fact", a.role, "Role");
+        element("fact", a.level, "Level");
         element("fact", a.source_organization.name, "Where");
         element("fact", a.location, "Place");
-        element("fact", page_period(a.begin, a.end), "When");
+        const bool as_session = a.begin == a.session.begin && a.end == a.session.end;
+        if (!as_session) element("fact", page_period(a.begin, a.end), "When");
         element("fact", date_title(a.awarded), "Awarded");
         element("fact", date_title(a.valid_until), "Valid until");
         element("fact", a.license_number, "Number");
         element("fact", a.hours, "Hours");
         element("fact", a.field_of_study, "Field of study");
         element("fact", a.specialization, "Specialization");
+        for (const std::string& person : a.instructors)
+            element("fact", person, shown_type(a) == "Course" ? "Instructor" : "Advisor");
         for (const ProgramModel& program : a.programs)
             element("fact", program.name, program.type.empty() ? "Program" : page_word(program.type));
         if (shown_type(a) != "Course" && !credits(a).empty()) element("fact", credits(a), "Credits");

@@ -13,6 +13,7 @@
 #include "core/ids.hpp"
 #include "crypto/base64.hpp"
 #include "crypto/jws.hpp"
+#include "xml/parser.hpp"
 
 namespace clrbus::clr {
 namespace {
@@ -69,6 +70,30 @@ protected:
         for (std::filesystem::path folder = CLRBUS_SOURCE_DIR; folder.has_relative_path(); folder = folder.parent_path())
             if (const auto found = folder / "shared/clr/schema/clr-v2p0"; std::filesystem::is_directory(found)) return found;
         return {};
+    }
+
+    // Every canonical message that the routes' cases and the schema's examples hold, as if all were about one person.
+    void take_cases(const std::filesystem::path& root) {
+        records_.held.statements.clear();
+        for (const auto* folder : {"routes", "xsd/examples"}) {
+            for (const auto& file : std::filesystem::recursive_directory_iterator(root / folder)) {
+                if (file.path().extension() != ".xml" || file.path().string().find("refused") != std::string::npos) continue;
+                std::ostringstream text;
+                text << std::ifstream(file.path()).rdbuf();
+                if (text.str().find("urn:clrbus:learner-record:1") != std::string::npos) take_case(text.str());
+            }
+        }
+        ++records_.held.version;
+    }
+    void take_case(const std::string& xml) {
+        const Document document = XmlParser().parse(xml);
+        const Node root = document.root();
+        if (root.name() == "definition") records_.catalogue[root.attribute("key")] = xml;
+        if (root.name() != "statement") return;
+        std::vector<std::string> keys;
+        for (const Node node : root.children("achievement")) keys.push_back(node.attribute("key"));
+        records_.held.statements.push_back(test::statement(root.attribute("source"), "", false, xml, keys));
+        records_.held.statements.back().key = std::to_string(records_.held.statements.size());
     }
 
     const std::string kLearnerPath = "/learners/" + std::string(test::kLearner);
@@ -287,6 +312,10 @@ TEST_F(Service, OutsideLibrariesJudge) {
     institution.test = true;
     start(institution);
     write("good-test-instance.jwt", token());
+    start(test::institution());
+    take_cases(root);
+    EXPECT_GT(records_.held.statements.size(), 40u);
+    write("good-all-cases.jwt", token());
     write("jwks.json", get("/.well-known/jwks.json", "", nobody_).body);
     const std::string command = (root / "tests/e2e/clr-schema/run").string() + " " +
                                 (std::filesystem::path(CLRBUS_BINARY_DIR) / "clr-schema").string() + " " +

@@ -167,6 +167,7 @@ inline records::LearnerRecord record() {
 // Holds one record and says what was asked.
 struct FakeRecords : RecordSource {
     records::LearnerRecord held = record();
+    std::map<std::string, std::string> catalogue = definitions();
     std::vector<std::string> log;
     bool away = false;
 
@@ -197,9 +198,8 @@ struct FakeRecords : RecordSource {
         return decide(reader, learner);
     }
     std::optional<records::DefinitionRecord> definition(std::string_view key) override {
-        const auto all = definitions();
-        const auto found = all.find(std::string(key));
-        if (found == all.end()) return std::nullopt;
+        const auto found = catalogue.find(std::string(key));
+        if (found == catalogue.end()) return std::nullopt;
         records::DefinitionRecord out;
         out.key = found->first;
         out.xml = found->second;
