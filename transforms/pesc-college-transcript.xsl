@@ -27,10 +27,11 @@
   <xsl:variable name="type" select="normalize-space($transmission/DocumentTypeCode)"/>
   <xsl:variable name="partial" select="normalize-space($transmission/DocumentCompleteCode) = 'Partial' or $type = 'TermGrade' or $type = 'TermEnroll'"/>
 
-  <!-- The school's number for the person, unless it is a placeholder or the social security number in disguise. -->
+  <!-- The school's number for the person, unless it is a placeholder or the social security number in disguise (the doors drop SSN, so
+       that only its usual form shows it; on an AMQP inbox it can be compared). -->
   <xsl:variable name="number" select="normalize-space($student/Person/SchoolAssignedPersonID)"/>
   <xsl:variable name="no-number" select="$number = '' or translate($number, substring($number, 1, 1), '') = '' or f:code('placeholders', $number) != ''
-      or ($student/Person/SSN and translate($number, '- ', '') = translate($student/Person/SSN, '- ', ''))"/>
+      or f:matches($number, '^[0-9]{3}-[0-9]{2}-[0-9]{4}$') or ($student/Person/SSN and translate($number, '- ', '') = translate($student/Person/SSN, '- ', ''))"/>
   <!-- Standing goes up each year, the career does not. The first of these that says something: the level of the records, of the
        sessions, of the summaries, of the courses (an undergraduate may take a graduate course, so there undergraduate wins). -->
   <xsl:variable name="careers-1"><xsl:for-each select="$student/AcademicRecord/StudentLevel/StudentLevelCode"><xsl:value-of select="concat(' ', f:code('pesc-student-levels', normalize-space()))"/></xsl:for-each></xsl:variable>

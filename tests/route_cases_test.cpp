@@ -1,0 +1,116 @@
+// Every route of routes/ with its cases, through the real steps; and real transcripts, compared with their source by a reading
+// of its own (tests/e2e/pesc_check.py).
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "routing/assets.hpp"
+#include "routing/dry_run.hpp"
+#include "routing/route.hpp"
+
+namespace clrbus {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kProject = CLRBUS_SOURCE_DIR;
+
+std::vector<std::string> folders_of(const fs::path& folder) {
+    std::vector<std::string> out;
+    for (const auto& entry : fs::directory_iterator(folder)) {
+        if (entry.is_directory()) out.push_back(entry.path().filename().string());
+    }
+    std::sort(out.begin(), out.end());
+    return out;
+}
+
+const LoadedRoutes& all_routes() {
+    static const LoadedRoutes loaded = [] {
+        RouteAssetFolders folders{.schemas = kProject / "xsd",
+                                  .transforms = kProject / "transforms",
+                                  .codes = kProject / "conf/codes",
+                                  .adapter_schemas = {},
+                                  .zone = "America/Chicago"};
+        for (const std::string& adapter : folders_of(kProject / "adapters")) {
+            const fs::path schema = kProject / "adapters" / adapter / "config.xsd";
+            if (fs::exists(schema)) folders.adapter_schemas.push_back(schema);
+        }
+        RouteAssets assets(std::move(folders));
+        return load_routes(kProject / "routes", assets);
+    }();
+    return loaded;
+}
+
+class RouteCases : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(RouteCases, AllHold) {
+    for (const Error& error : all_routes().errors) {
+        if (std::string(error.what()).find("/" + GetParam() + "/") != std::string::npos) ADD_FAILURE() << error.what();
+    }
+    const auto results = run_cases(all_routes().routes, kProject / "routes" / GetParam());
+    EXPECT_FALSE(results.empty()) << "a route has cases";
+    for (const CaseResult& result : results) EXPECT_TRUE(result.held) << result.name << ": " << result.difference;
+}
+
+std::string test_name(const ::testing::TestParamInfo<std::string>& info) {
+    std::string name = info.param;
+    std::replace(name.begin(), name.end(), '-', '_');
+    return name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Routes, RouteCases, ::testing::ValuesIn(folders_of(kProject / "routes")), test_name);
+
+fs::path shared_transcripts() {
+    fs::path folder = kProject;
+    for (int up = 0; up < 3; ++up) {
+        folder = folder.parent_path();
+        if (fs::is_directory(folder / "shared/pesc/samples/transcripts")) return folder / "shared/pesc/samples/transcripts";
+    }
+    return {};
+}
+
+TEST(RealTranscripts, SayInTheRecordWhatTheDocumentSays) {
+    if (shared_transcripts().empty()) GTEST_SKIP() << "no real documents beside the checkout";
+    const auto& routes = all_routes().routes;
+    const auto pesc = std::find_if(routes.begin(), routes.end(), [](const auto& route) { return route->id() == "pesc"; });
+    ASSERT_NE(pesc, routes.end());
+    const fs::path output = fs::temp_directory_path() / ("pesc-check-" + std::to_string(::getpid()) + ".xml");
+    std::size_t recorded = 0, filtered = 0, dead = 0;
+    for (const auto& entry : fs::directory_iterator(shared_transcripts())) {
+        const std::string name = entry.path().filename().string();
+        if (name.rfind("ct-", 0) != 0) continue;
+        SCOPED_TRACE(name);
+        const auto results = dry_run(**pesc, entry.path());
+        ASSERT_EQ(results.size(), 1U);
+        if (results[0].kind == DryResult::Kind::kFiltered) {
+            EXPECT_EQ(results[0].reason, "test");
+            ++filtered;
+            continue;
+        }
+        if (results[0].kind == DryResult::Kind::kDead) {
+            EXPECT_THAT(name, ::testing::HasSubstr("INVALID")) << results[0].error->what();
+            ++dead;
+            continue;
+        }
+        EXPECT_THAT(name, ::testing::Not(::testing::HasSubstr("INVALID")));
+        std::ofstream(output, std::ios::binary) << results[0].xml;
+        const std::string command = "python3 '" + (kProject / "tests/e2e/pesc_check.py").string() + "' '" +
+                                    entry.path().string() + "' '" + output.string() + "'";
+        EXPECT_EQ(std::system(command.c_str()), 0) << "the output differs from its source";
+        ++recorded;
+    }
+    fs::remove(output);
+    EXPECT_GE(recorded, 5U);
+    EXPECT_GE(filtered, 1U);
+    EXPECT_GE(dead, 1U);
+}
+
+}  // namespace
+}  // namespace clrbus
