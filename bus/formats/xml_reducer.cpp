@@ -17,12 +17,17 @@ constexpr std::size_t kHeldMost = 4096;    // a start tag and its text, kept bac
 constexpr std::size_t kNumbersMost = 100'000;
 constexpr std::size_t kDigitsLeast = 9;
 
-std::string_view digits_of(std::string_view text) {
-    const auto first = text.find_first_not_of(" \t\r\n");
-    if (first == std::string_view::npos) return {};
-    text = text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
-    const bool digits = std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-    return digits && text.size() >= kDigitsLeast ? text : std::string_view{};
+// The digits of a number, however it is written (123456789, 123-45-6789); empty for what is none, or shorter.
+std::string digits_of(std::string_view text) {
+    std::string digits;
+    for (const char c : text) {
+        if (c >= '0' && c <= '9') {
+            digits += c;
+        } else if (c != ' ' && c != '-' && c != '\t' && c != '\r' && c != '\n') {
+            return {};
+        }
+    }
+    return digits.size() >= kDigitsLeast ? digits : std::string();
 }
 
 bool ends_name(std::uint32_t c) {
@@ -175,8 +180,8 @@ struct XmlReducer::Impl {
                 if (c == '<') {
                     state = State::kDropName;
                     name.clear();
-                    const std::string_view number = digits_of(dropped_text);
-                    if (!number.empty() && seen.size() < kNumbersMost) seen.emplace(number);
+                    std::string number = digits_of(dropped_text);
+                    if (!number.empty() && seen.size() < kNumbersMost) seen.insert(std::move(number));
                     dropped_text.clear();
                 } else if (c == '>') {
                     dropped_text.clear();
