@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "amqp/peer_log.hpp"
 #include "amqp/performative.hpp"
 #include "core/counters.hpp"
-#include "core/log.hpp"
 
 namespace clrbus::amqp {
 namespace {
@@ -50,7 +50,7 @@ void Connection::received(std::string_view bytes, Instant now) {
         char plain[16 * 1024];
         while (const std::size_t size = tls_->read(plain, sizeof plain)) in_.append(plain, size);
         if (tls_->state() == crypto::TlsSession::State::kFailed) {
-            log::info("amqp", name_ + ": TLS: " + tls_->failure());
+            log_peer(name_, "TLS: " + tls_->failure());
             goodbye("tls");
             return;
         }
@@ -91,7 +91,7 @@ void Connection::hello() {
         stage_ = Stage::kSasl;
     } else if (in_.substr(0, kAmqpHeader.size()) == kAmqpHeader) {
         // Speaks AMQP and has not said who it is. Told so in AMQP; its frames are not read.
-        log::info("amqp", name_ + ": refused, it left out SASL");
+        log_peer(name_, "refused, it left out SASL");
         count_refused("no-sasl");
         engine_ = std::make_unique<Engine>(Engine::Setup{.limits = shared_.limits,
                                                          .nodes = shared_.nodes,
@@ -111,15 +111,15 @@ void Connection::hello() {
 void Connection::answer_stranger() {
     if (is_http(in_)) {
         out_ += kHttpAnswer;
-        log::info("amqp", name_ + ": HTTP on the AMQP port");
+        log_peer(name_, "HTTP on the AMQP port");
         goodbye("http");
     } else if (in_[0] == '\x16') {
         out_ += kTlsAlert;
-        log::info("amqp", name_ + ": TLS on the port without TLS");
+        log_peer(name_, "TLS on the port without TLS");
         goodbye("tls-on-plain");
     } else {
         out_ += kSaslHeader;  // the protocol that is spoken here (part 2.2)
-        log::info("amqp", name_ + ": not AMQP 1.0");
+        log_peer(name_, "not AMQP 1.0");
         goodbye("header");
     }
 }
@@ -141,7 +141,7 @@ bool Connection::sasl(Instant now) {
             }
         }
     } catch (const Violation& violation) {
-        log::info("amqp", name_ + ": " + violation.what());
+        log_peer(name_, violation.what());
         goodbye(violation.reason());
         return false;
     }
@@ -151,7 +151,7 @@ bool Connection::sasl(Instant now) {
 
 void Connection::refuse_login(Instant now) {
     counter("clrbus_amqp_login_failed_total").add();
-    log::info("amqp", name_ + ": login refused");
+    log_peer(name_, "login refused");
     stage_ = Stage::kRefusing;
     in_.clear();
     refuse_at_ = now + shared_.limits.failed_login;
@@ -159,7 +159,7 @@ void Connection::refuse_login(Instant now) {
 
 void Connection::after_sasl(Instant) {
     out_ += sasl_->take_output();
-    log::info("amqp", name_ + ": " + sasl_->mechanism() + ", user '" + sasl_->user() + "'");
+    log_peer(name_, sasl_->mechanism() + ", user '" + sasl_->user() + "'");
     engine_ = std::make_unique<Engine>(Engine::Setup{.limits = shared_.limits,
                                                      .nodes = shared_.nodes,
                                                      .unfinished_total = shared_.unfinished,
@@ -237,7 +237,7 @@ Connection::Instant Connection::tick(Instant now) {
 
 void Connection::end(const Condition& why) {
     if (stage_ == Stage::kAmqp) {
-        log::info("amqp", name_ + ": " + why.description);
+        log_peer(name_, why.description);
         engine_->close(why);
     } else {
         broken_ = true;

@@ -17,6 +17,7 @@
 #include "amqp/encoding.hpp"
 #include "amqp/frame_guard.hpp"
 #include "amqp/links.hpp"
+#include "amqp/peer_log.hpp"
 #include "amqp/sasl_server.hpp"
 #include "core/counters.hpp"
 #include "core/log.hpp"
@@ -79,7 +80,13 @@ struct Engine::Impl {
     }
 
     ~Impl() {
-        for (auto& [number, link] : links) drop(*link);
+        for (auto& [number, link] : links) {
+            try {
+                drop(*link);
+            } catch (const std::exception& e) {
+                log::error("amqp", setup.connection + ": ending a link: " + e.what());
+            }
+        }
     }
 
     void push_to_proton(std::string_view bytes) {
@@ -126,7 +133,7 @@ struct Engine::Impl {
             push_to_proton(all.substr(done, ready - done));
             handle_events();
             counter("clrbus_amqp_refused_total{reason=\"" + std::string(violation.reason()) + "\"}").add();
-            log::warn("amqp", setup.connection + ": " + violation.condition() + ": " + violation.what());
+            log_peer(setup.connection, violation.condition() + ": " + violation.what());
             close({violation.condition(), violation.what()});
         }
         if (stop_reading) {
@@ -181,8 +188,7 @@ struct Engine::Impl {
             case PN_TRANSPORT_ERROR:  // Proton found what the guard let through: it closes with its own condition
                 stop_reading = true;
                 counter("clrbus_amqp_refused_total{reason=\"protocol\"}").add();
-                log::warn("amqp", setup.connection + ": " +
-                                      text_or_empty(pn_condition_get_name(pn_transport_condition(driver.raw.transport))));
+                log_peer(setup.connection, text_or_empty(pn_condition_get_name(pn_transport_condition(driver.raw.transport))));
                 break;
             default:
                 break;
@@ -259,7 +265,7 @@ struct Engine::Impl {
         pn_link_open(raw);
         if (!accepted) {
             counter("clrbus_amqp_attach_refused_total").add();
-            log::info("amqp", info.connection + ": attach refused: " + refusal.name + ": " + refusal.description);
+            log_peer(info.connection, "attach refused: " + refusal.name + ": " + refusal.description);
             set_condition(pn_link_condition(raw), refusal);
             pn_link_close(raw);
             return;

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "amqp/links.hpp"
+#include "core/counters.hpp"
 
 namespace clrbus::amqp {
 
@@ -27,6 +28,8 @@ std::uint64_t InLinkState::on_delivery(pn_delivery_t* delivery) {
     if (pn_delivery_partial(delivery)) return 0;
     pn_link_advance(link_);
     touched_ = true;
+    static Counter& taken = counter("clrbus_amqp_messages_in_total");
+    taken.add();
     std::string whole = std::exchange(partial_, {});
     const std::uint64_t size = whole.size() + 64;  // an empty message costs something, too
     const std::uint64_t token = next_token_++;

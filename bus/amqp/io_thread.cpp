@@ -84,8 +84,8 @@ struct IoThread::Loop {
                     woken(now);
                 } else if (events[i].data.u64 == kListenerId) {
                     accept_some(now);
-                } else if (const auto found = peers.find(events[i].data.u64); found != peers.end()) {
-                    on_socket(*found->second, events[i].events, now);
+                } else {
+                    guarded(events[i].data.u64, [&](Peer& peer) { on_socket(peer, events[i].events, now); });
                 }
             }
             run_timers(std::chrono::steady_clock::now());
@@ -112,11 +112,26 @@ struct IoThread::Loop {
         }
         for (auto& job : jobs) job();
         for (const std::uint64_t id : mail) {
-            const auto found = peers.find(id);
-            if (found == peers.end()) continue;
-            found->second->connection->read_mail(now);
-            service(*found->second, now);
+            guarded(id, [&](Peer& peer) {
+                peer.connection->read_mail(now);
+                service(peer, now);
+            });
         }
+    }
+
+    // What goes wrong in one connection (no memory, a node that throws) ends that one alone.
+    template <class Work>
+    void guarded(std::uint64_t id, Work work) {
+        const auto found = peers.find(id);
+        if (found == peers.end()) return;
+        try {
+            work(*found->second);
+            return;
+        } catch (const std::exception& e) {
+            counter("clrbus_amqp_refused_total{reason=\"internal\"}").add();
+            log::error("amqp", std::string("a connection is dropped after an error in it: ") + e.what());
+        }
+        if (const auto still = peers.find(id); still != peers.end()) remove(*still->second);
     }
 
     void accept_some(Instant now) {
@@ -243,15 +258,17 @@ struct IoThread::Loop {
                 if (listener >= 0) watch(EPOLL_CTL_MOD, listener, EPOLLIN, kListenerId);
                 continue;
             }
-            const auto found = peers.find(id);
-            if (found == peers.end() || found->second->scheduled != when) continue;
-            Peer& peer = *found->second;
-            peer.scheduled = Instant{};
-            if (peer.lingers_until) {
-                now >= *peer.lingers_until ? remove(peer) : schedule(peer, *peer.lingers_until);
-            } else {
-                service(peer, now);
-            }
+            guarded(id, [&, due = when](Peer& peer) {
+                if (peer.scheduled != due) return;
+                peer.scheduled = Instant{};
+                if (!peer.lingers_until) {
+                    service(peer, now);
+                } else if (now >= *peer.lingers_until) {
+                    remove(peer);
+                } else {
+                    schedule(peer, *peer.lingers_until);
+                }
+            });
         }
     }
 
@@ -322,10 +339,11 @@ void IoThread::begin_stop() {
         std::vector<std::uint64_t> ids;
         for (const auto& [id, peer] : loop_->peers) ids.push_back(id);
         for (const std::uint64_t id : ids) {
-            const auto found = loop_->peers.find(id);
-            if (found == loop_->peers.end() || found->second->lingers_until) continue;
-            found->second->connection->begin_stop();
-            loop_->service(*found->second, now);
+            loop_->guarded(id, [&](Loop::Peer& peer) {
+                if (peer.lingers_until) return;
+                peer.connection->begin_stop();
+                loop_->service(peer, now);
+            });
         }
     });
 }

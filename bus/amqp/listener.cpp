@@ -24,22 +24,6 @@ namespace {
 
 constexpr int kBacklog = 512;
 
-class ListenSocket {
-public:
-    explicit ListenSocket(int descriptor) : descriptor_(descriptor) {}
-    ~ListenSocket() { close(); }
-    ListenSocket(const ListenSocket&) = delete;
-    ListenSocket& operator=(const ListenSocket&) = delete;
-    int get() const { return descriptor_; }
-    void close() {
-        if (descriptor_ >= 0) ::close(descriptor_);
-        descriptor_ = -1;
-    }
-
-private:
-    int descriptor_;
-};
-
 bool is_loopback(const sockaddr_storage& address) {
     if (address.ss_family == AF_INET)
         return (ntohl(reinterpret_cast<const sockaddr_in&>(address).sin_addr.s_addr) >> 24) == 127;
@@ -90,6 +74,22 @@ int open_listener(const AmqpListener::Options& options) {
 }  // namespace
 
 struct AmqpListener::Impl {
+    class ListenSocket {
+    public:
+        explicit ListenSocket(int descriptor) : descriptor_(descriptor) {}
+        ~ListenSocket() { close(); }
+        ListenSocket(const ListenSocket&) = delete;
+        ListenSocket& operator=(const ListenSocket&) = delete;
+        int get() const { return descriptor_; }
+        void close() {
+            if (descriptor_ >= 0) ::close(descriptor_);
+            descriptor_ = -1;
+        }
+
+    private:
+        int descriptor_;
+    };
+
     Impl(Options with, const Authenticator& users, Nodes& nodes)
         : options(std::move(with)),
           passwords(users),

@@ -184,6 +184,48 @@ TEST_F(Listener, MoreConnectionsThanAllowed) {
     expect_works(*one, 0);
 }
 
+TEST_F(Listener, NoDescriptorsLeftIsNotTheEnd) {
+    start();
+    rlimit before{};
+    getrlimit(RLIMIT_NOFILE, &before);
+    const int spare = ::dup(0);
+    rlimit low = before;
+    low.rlim_cur = static_cast<rlim_t>(spare) + 1;  // the client's socket is the last one
+    setrlimit(RLIMIT_NOFILE, &low);
+    ::close(spare);
+    const auto refused_before = refused("descriptors");
+    AmqpWire waiting(port());
+    const auto until = std::chrono::steady_clock::now() + 10s;
+    while (refused("descriptors") == refused_before && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+    setrlimit(RLIMIT_NOFILE, &before);
+    EXPECT_GT(refused("descriptors"), refused_before);
+    EXPECT_EQ(waiting.sasl_plain("ada", "pencil"), 0);  // it waited in the backlog
+}
+
+TEST_F(Listener, ANodeThatThrowsEndsItsConnectionAlone) {
+    class Throwing : public testing::FakeNodes {
+    public:
+        std::unique_ptr<OutNode> attach_out(const AttachInfo&, std::shared_ptr<OutLink>, Condition&) override {
+            throw std::runtime_error("out of memory, say");
+        }
+    } throwing;
+    AmqpListener other(options(), users, throwing);
+    other.start();
+    AmqpWire bystander(other.port());
+    bystander.login();
+    bystander.open();
+    bystander.begin();
+    bystander.attach_sender("in/a");
+    AmqpWire wire(other.port());
+    wire.login();
+    wire.open();
+    wire.begin();
+    wire.performative(0x12, ListWriter().string("r").uint(0).boolean(true).null().null().raw(AmqpWire::source("out/a")));
+    EXPECT_FALSE(wire.read_frame().has_value());
+    EXPECT_FALSE(wire.timed_out());
+    expect_works(bystander, 0);
+}
+
 TEST_F(Listener, AReceiverThatDoesNotReadCostsLittleAndIsDropped) {
     auto with = options();
     with.limits.write_stall = 200ms;

@@ -8,6 +8,7 @@
 
 #include "amqp/encoding.hpp"
 #include "amqp/links.hpp"
+#include "core/counters.hpp"
 
 namespace clrbus::amqp {
 namespace {
@@ -93,6 +94,8 @@ bool OutLinkState::pump(std::size_t room) {
         wrote = true;
         if (sent_ < bytes.size()) continue;
         pn_link_advance(link_);
+        static Counter& given = counter("clrbus_amqp_messages_out_total");
+        given.add();
         if (settled_) {
             pn_delivery_settle(current_);
             settled(front.token, DeliveryState::kAccepted, false, false);

@@ -59,6 +59,7 @@ public:
                 answer.error = {"amqp:decode-error", "not a message"};
             }
             if (all_.full) answer.state = DeliveryState::kReleased;
+            if (answer.state == DeliveryState::kAccepted && all_.echo) all_.out.push_back(Message::from_encoded(encoded));
             if (answer.state == DeliveryState::kAccepted) all_.arrived.push_back(std::move(encoded));
             if (all_.hold) {
                 all_.held.emplace_back(link_, token);
