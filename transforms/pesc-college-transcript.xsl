@@ -1,14 +1,13 @@
 <?xml version="1.0" encoding="UTF-8"?>
 <!-- PESC College Transcript, any version, to one statement. routes/pesc/README.md says what is carried and why.
      Only the root is in a namespace, so children are read by plain name. Kept cheap: no path inside a predicate, keys for repeats,
-     functions for text. The social security number and the birth date are read by nothing here but the checks that keep them out. -->
+     functions for text, no xsl:strip-space (it costs a copy of the input). The social security number and the birth date are read by nothing here but the checks that keep them out. -->
 <xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform" xmlns="urn:clrbus:learner-record:1"
                 xmlns:f="urn:clrbus:functions:1" exclude-result-prefixes="f">
   <xsl:import href="lib/pesc.xsl"/>
   <xsl:import href="lib/pesc-course.xsl"/>
   <xsl:import href="lib/pesc-award.xsl"/>
   <xsl:output method="xml" encoding="UTF-8" indent="no"/>
-  <xsl:strip-space elements="*"/>
 
   <xsl:param name="zone" select="'UTC'"/>
   <xsl:param name="steward"/>

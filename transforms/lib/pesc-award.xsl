@@ -93,7 +93,7 @@
   <xsl:template match="AcademicSummary | ProgramSummary">
     <xsl:variable name="gpa" select="GPA"/>
     <xsl:variable name="kind" select="f:replace(normalize-space(concat(AcademicSummaryType, ' ', AcademicSummaryLevel, ' ', $gpa/GPAScopeCode)), ' ', ', ')"/>
-    <xsl:variable name="of"><xsl:if test="$kind"><xsl:value-of select="concat(' (', $kind, ')')"/></xsl:if></xsl:variable>
+    <xsl:variable name="of" select="substring(concat(' (', $kind, ')'), 1, (string-length($kind) + 3) * ($kind != ''))"/>
     <xsl:if test="$gpa">
       <xsl:if test="$gpa/GradePointAverage">
         <result type="GradePointAverage" name="GPA{$of}" value="{normalize-space($gpa/GradePointAverage)}">
