@@ -30,6 +30,7 @@ public:
     int detached = 0;
     bool full = false;  // open() is false and messages are released
     bool hold = false;  // messages are not settled
+    bool echo = false;  // what arrives is offered at out/…
 
     template <class Condition>
     bool wait(Condition condition) {
