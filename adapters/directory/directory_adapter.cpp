@@ -24,7 +24,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Steady = std::chrono::steady_clock::time_point;
 
-constexpr std::size_t kInHandMost = 8;  // files that were put and not answered yet
+constexpr std::size_t kInHandMost = 16;  // files that were put and not answered yet
 constexpr std::size_t kReceiptsATime = 200;
 constexpr std::size_t kReceiptsAsked = 8;  // that were not through, in one go
 constexpr milliseconds kReceiptEvery{500};
@@ -98,8 +98,11 @@ private:
     void open_folder();
     void look(Steady now);
     void take(const std::string& name);
+    void take_later(const std::string& name, const std::exception& why);
     void settle_answers(Steady now);
-    void accepted(const std::string& name, const std::string& id);
+    void settle_answers(const std::vector<std::pair<std::string, Receipt>>& arrived, Steady now);
+    std::string note_accepted(const std::string& name, const std::string& id);
+    void finish_accepted(const std::string& name, const std::string& as);
     void failed(const std::string& name, const std::string& code, const std::string& expected);
     void write_receipts(Steady now);
     bool write_receipt(const std::string& id, const std::string& as);
@@ -145,12 +148,13 @@ void DirectorySource::run() {
             wait = turn(now);
         } catch (const std::exception& error) {  // the folder or the disk: it is tried again
             report(false, error.what());
+            folder_.reset();  // opened anew: it may have been replaced or mounted again
             wait = kClosedWait;
         }
     }
     // What was handed over finishes; an answer that does not come leaves its file in .taking/ for the next start.
     const Steady give_up = clock_.steady() + kStopWait;
-    while (!in_hand_.empty() && clock_.steady() < give_up) {
+    while (folder_ && !in_hand_.empty() && clock_.steady() < give_up) {
         answers_->watch.wait(milliseconds(50), renamed_);
         try {
             settle_answers(clock_.steady());
@@ -163,12 +167,14 @@ void DirectorySource::run() {
 void DirectorySource::open_folder() {
     auto folder = std::make_unique<DropFolder>(config_.path);
     answers_->watch.watch(config_.path);
-    for (std::string& name : folder->claimed()) {
+    claimed_.clear();
+    to_take_.clear();
+    for (std::string& name : folder->claimed()) {  // left over from an earlier run or from before an error
+        if (in_hand_.contains(name)) continue;
         claimed_.insert(name);
         to_take_.push_back(std::move(name));
     }
-    waiting_.clear();
-    for (const auto& [as, id] : folder->waiting()) waiting_[id] = as;
+    waiting_ = folder->waiting();
     folder_ = std::move(folder);
 }
 
@@ -223,11 +229,18 @@ void DirectorySource::take(const std::string& name) {
         if (error.fault() == Fault::kPoison) {
             failed(name, error.code(), error.expected().empty() ? error.why() : error.expected());
         } else {
-            log::warn("directory", error.what());
-            folder_->put_back(name);
-            unsettled_ = true;
+            take_later(name, error);
         }
+    } catch (const std::exception& error) {
+        take_later(name, error);
     }
+}
+
+void DirectorySource::take_later(const std::string& name, const std::exception& why) {
+    log::warn("directory", why.what());
+    in_hand_.erase(name);
+    folder_->put_back(name);
+    unsettled_ = true;
 }
 
 void DirectorySource::settle_answers(Steady now) {
@@ -236,12 +249,22 @@ void DirectorySource::settle_answers(Steady now) {
         const std::lock_guard lock(answers_->mutex);
         arrived.swap(answers_->arrived);
     }
+    for (const auto& [name, receipt] : arrived) in_hand_.erase(name);
+    settle_answers(arrived, now);  // after an error what is still claimed is taken again, as a duplicate if need be
+}
+
+void DirectorySource::settle_answers(const std::vector<std::pair<std::string, Receipt>>& arrived, Steady now) {
+    std::vector<std::pair<std::string, std::string>> moves;
     for (const auto& [name, receipt] : arrived) {
-        in_hand_.erase(name);
         switch (receipt.state) {
             case PutState::kStored:
             case PutState::kDuplicate:
-                accepted(name, receipt.id);
+                counter("clrbus_directory_accepted_total").add();
+                if (std::string as = note_accepted(name, receipt.id); waiting_.contains(receipt.id)) {
+                    moves.emplace_back(name, std::move(as));
+                } else {
+                    finish_accepted(name, as);  // no receipt is asked for
+                }
                 break;
             case PutState::kFull:
             case PutState::kFailed:
@@ -256,21 +279,25 @@ void DirectorySource::settle_answers(Steady now) {
                 break;
         }
     }
+    // The notes are on disk before the moves: a crash between the two takes the files again, as duplicates with the same ids.
+    if (!moves.empty()) folder_->sync_waiting();
+    for (const auto& [name, as] : moves) finish_accepted(name, as);
 }
 
-void DirectorySource::accepted(const std::string& name, const std::string& id) {
-    counter("clrbus_directory_accepted_total").add();
-    const auto known = waiting_.find(id);
-    const std::string as = known != waiting_.end() ? known->second : folder_->free_name(name);
-    if (config_.receipts && !id.empty() && known == waiting_.end()) {
-        folder_->note_waiting(as, id);  // before the move: a crash between the two takes the file again, as a duplicate
-        waiting_[id] = as;
-    }
+void DirectorySource::finish_accepted(const std::string& name, const std::string& as) {
     if (config_.keep) {
         folder_->finish(name, DropFolder::Place::kDone, as);
     } else {
         folder_->remove_claimed(name);
     }
+}
+
+// The name under which an accepted file stands from now on.
+std::string DirectorySource::note_accepted(const std::string& name, const std::string& id) {
+    if (const auto known = waiting_.find(id); known != waiting_.end()) return known->second;
+    std::string as = folder_->free_name(name);
+    if (config_.receipts && folder_->note_waiting(id, as)) waiting_[id] = as;
+    return as;
 }
 
 void DirectorySource::failed(const std::string& name, const std::string& code, const std::string& expected) {
@@ -290,22 +317,29 @@ void DirectorySource::failed(const std::string& name, const std::string& code, c
 // the last round ended, so that one that takes long holds up nobody.
 void DirectorySource::write_receipts(Steady now) {
     receipts_at_ = now + kReceiptEvery;
-    std::size_t written = 0;
+    std::vector<std::string> written;  // ids
     const auto round = [&](std::map<std::string, std::string>::iterator entry) {
-        for (std::size_t asked = 0; entry != waiting_.end() && asked < kReceiptsAsked && written < kReceiptsATime;) {
+        for (std::size_t asked = 0; entry != waiting_.end() && asked < kReceiptsAsked && written.size() < kReceiptsATime;
+             ++entry) {
             if (write_receipt(entry->first, entry->second)) {
-                entry = waiting_.erase(entry);
-                ++written;
+                written.push_back(entry->first);
             } else {
-                ++entry;
                 ++asked;
             }
         }
         return entry;
     };
-    round(waiting_.begin());
-    const auto next = round(waiting_.lower_bound(next_receipt_));
+    const auto first = round(waiting_.begin());
+    auto next = waiting_.lower_bound(next_receipt_);
+    if (first == waiting_.end() || next == waiting_.end() || next->first < first->first) next = first;
+    next = round(next);
     next_receipt_ = next == waiting_.end() ? std::string() : next->first;
+    if (written.empty()) return;
+    folder_->sync_receipts();
+    for (const std::string& id : written) {
+        folder_->forget_waiting(id, waiting_.at(id));
+        waiting_.erase(id);
+    }
 }
 
 // False: the message is not through yet.
@@ -315,7 +349,6 @@ bool DirectorySource::write_receipt(const std::string& id, const std::string& as
     const bool dead = state->state == "dead";
     if (dead) folder_->fail_done(as);
     folder_->write_receipt(dead ? DropFolder::Place::kFailed : DropFolder::Place::kDone, as, receipt_text(*state));
-    folder_->forget_waiting(as);
     return true;
 }
 

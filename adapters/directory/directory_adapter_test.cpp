@@ -1,5 +1,6 @@
 #include "adapters_directory/directory_adapter.hpp"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -150,6 +151,20 @@ TEST_F(DirectoryDoor, DoesNotFollowALinkInPlaceOfItsOwnFolders) {
     EXPECT_TRUE(appears("done/a.csv"));
 }
 
+TEST_F(DirectoryDoor, GoesOnWhereADiskErrorStoppedIt) {
+    inbox.hold = true;
+    start();
+    put_file("a.csv", "x");
+    ASSERT_TRUE(wait_until([&] { return inbox.held() == 1; }));
+    fs::remove(drop() / ".waiting");  // no note can be written
+    inbox.release_held();
+    ASSERT_TRUE(wait_until([&] { return !source->health().ok; }));
+    ASSERT_TRUE(appears("done/a.csv"));
+    EXPECT_EQ(inbox.puts(), 2U);
+    EXPECT_EQ(inbox.messages().size(), 1U);
+    EXPECT_TRUE(wait_until([&] { return source->health().ok; }));
+}
+
 TEST_F(DirectoryDoor, SpoolsALargeFileAndKeepsTheOriginal) {
     inbox.spool_from = 1000;
     start();
@@ -211,6 +226,31 @@ TEST_F(DirectoryDoor, WritesTheReceiptWhenTheMessageIsThroughEvenAfterARestart) 
     EXPECT_TRUE(fs::exists(drop() / "failed" / "bad.csv"));
     EXPECT_FALSE(fs::exists(drop() / "done" / "bad.csv"));
     EXPECT_TRUE(wait_until([&] { return fs::is_empty(drop() / ".waiting"); }));
+}
+
+TEST_F(DirectoryDoor, TakesManyFilesInTheirOrderAndWritesEveryReceipt) {
+    fs::create_directories(drop());
+    std::vector<std::string> names;
+    for (int i = 0; i < 60; ++i) {
+        names.push_back("f" + std::to_string(99 - i) + ".csv");  // later files have smaller names: the time decides
+        write_file(drop() / names.back(), std::to_string(i));
+        const timespec times[2]{{1'000'000 + i, 0}, {1'000'000 + i, 0}};
+        ASSERT_EQ(::utimensat(AT_FDCWD, (drop() / names.back()).c_str(), times, 0), 0);
+    }
+    for (int i = 1; i <= 60; ++i)
+        if (i % 20 != 0) inbox.set_state("id-" + std::to_string(i), {.state = "delivered", .finished = true});
+    start();
+    ASSERT_TRUE(inbox.wait_for_messages(60));
+    for (std::size_t i = 0; i < 60; ++i) EXPECT_EQ(inbox.messages().at(i).name, names.at(i));
+    const auto receipts = [&] {
+        std::size_t count = 0;
+        for (const auto& entry : fs::directory_iterator(drop() / "done"))
+            count += entry.path().string().ends_with(".receipt.csv") ? 1 : 0;
+        return count;
+    };
+    EXPECT_TRUE(wait_until([&] { return receipts() == 57; }));  // three take long and hold up nobody
+    for (int i = 20; i <= 60; i += 20) inbox.set_state("id-" + std::to_string(i), {.state = "delivered", .finished = true});
+    EXPECT_TRUE(wait_until([&] { return receipts() == 60 && fs::is_empty(drop() / ".waiting"); }));
 }
 
 TEST_F(DirectoryDoor, KeepsTwoFilesOfOneNameApart) {

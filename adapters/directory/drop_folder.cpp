@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <system_error>
@@ -55,6 +55,13 @@ void for_each_entry(const OpenFile& folder, const std::filesystem::path& path, T
 bool is_there(const OpenFile& folder, const std::string& name) {
     struct stat status {};
     return ::fstatat(folder.fd(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+// Ours are UUIDs. An id of another form gets no note, and so no receipt.
+bool is_note_id(const std::string& id) {
+    return !id.empty() && id.size() <= 40 && std::all_of(id.begin(), id.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
+    });
 }
 
 // False: it is gone, or the new name is taken.
@@ -143,7 +150,7 @@ std::string DropFolder::free_name(const std::string& name) const {
     for (int i = 1;; ++i) {
         std::string as = i == 1 ? name : name + '~' + std::to_string(i);
         const std::string receipt = as + ".receipt.csv";
-        if (!is_there(done_, as) && !is_there(failed_, as) && !is_there(waiting_, as) && !is_there(done_, receipt) &&
+        if (!is_there(done_, as) && !is_there(failed_, as) && !waiting_names_.contains(as) && !is_there(done_, receipt) &&
             !is_there(failed_, receipt))
             return as;
     }
@@ -160,43 +167,60 @@ void DropFolder::fail_done(const std::string& as) {
         folder_failed(path_, "a file cannot be moved");
 }
 
-void DropFolder::write_synced(int folder, const std::string& name, std::string_view text) const {
-    const std::string part = '.' + name.substr(0, 240) + ".part";
-    {
-        const OpenFile file(::openat(folder, part.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0660));
-        if (file.fd() < 0) folder_failed(path_, "a file cannot be made");
-        while (!text.empty()) {
-            const ssize_t n = ::write(file.fd(), text.data(), text.size());
-            if (n < 0 && errno == EINTR) continue;
-            if (n <= 0) folder_failed(path_, "a file cannot be written");
-            text.remove_prefix(static_cast<std::size_t>(n));
-        }
-        if (::fdatasync(file.fd()) != 0) folder_failed(path_, "a file cannot be synced");
-    }
-    if (::renameat(folder, part.c_str(), folder, name.c_str()) != 0) folder_failed(path_, "a file cannot be moved");
-    if (::fsync(folder) != 0) folder_failed(path_, "the folder cannot be synced");
+void DropFolder::sync(const OpenFile& folder) const {
+    if (::fsync(folder.fd()) != 0) folder_failed(path_, "the folder cannot be synced");
 }
 
 void DropFolder::write_receipt(Place to, const std::string& as, std::string_view text) {
-    write_synced(place(to).fd(), as + ".receipt.csv", text);
+    const OpenFile& folder = place(to);
+    const std::string name = as + ".receipt.csv";
+    const std::string part = '.' + name + ".part";
+    {
+        const OpenFile file(::openat(folder.fd(), part.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0660));
+        if (file.fd() < 0) folder_failed(path_, "a receipt cannot be made");
+        while (!text.empty()) {
+            const ssize_t n = ::write(file.fd(), text.data(), text.size());
+            if (n < 0 && errno == EINTR) continue;
+            if (n <= 0) folder_failed(path_, "a receipt cannot be written");
+            text.remove_prefix(static_cast<std::size_t>(n));
+        }
+        if (::fdatasync(file.fd()) != 0) folder_failed(path_, "a receipt cannot be synced");
+    }
+    if (::renameat(folder.fd(), part.c_str(), folder.fd(), name.c_str()) != 0)
+        folder_failed(path_, "a receipt cannot be moved");
 }
 
-void DropFolder::note_waiting(const std::string& as, std::string_view id) {
-    write_synced(waiting_.fd(), as, id);
+void DropFolder::sync_receipts() {
+    sync(done_);
+    sync(failed_);
 }
 
-void DropFolder::forget_waiting(const std::string& as) {
-    if (::unlinkat(waiting_.fd(), as.c_str(), 0) != 0 && errno != ENOENT) folder_failed(path_, "a note cannot be removed");
+bool DropFolder::note_waiting(const std::string& id, const std::string& as) {
+    if (!is_note_id(id)) return false;
+    const OpenFile note(::openat(waiting_.fd(), (id + '=' + as).c_str(), O_CREAT | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0660));
+    if (note.fd() < 0) folder_failed(path_, "a note cannot be made");
+    waiting_names_.insert(as);
+    return true;
 }
 
-std::map<std::string, std::string> DropFolder::waiting() const {
+void DropFolder::sync_waiting() {
+    sync(waiting_);
+}
+
+void DropFolder::forget_waiting(const std::string& id, const std::string& as) {
+    if (::unlinkat(waiting_.fd(), (id + '=' + as).c_str(), 0) != 0 && errno != ENOENT)
+        folder_failed(path_, "a note cannot be removed");
+    waiting_names_.erase(as);
+}
+
+std::map<std::string, std::string> DropFolder::waiting() {
     std::map<std::string, std::string> notes;
     for_each_entry(waiting_, path_, [&](const std::string& name, const struct stat& status) {
-        if (!S_ISREG(status.st_mode) || name.starts_with('.')) return true;
-        const OpenFile file(::openat(waiting_.fd(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
-        std::array<char, 256> text{};
-        const ssize_t n = ::read(file.fd(), text.data(), text.size());
-        if (n > 0) notes[name] = std::string(text.data(), static_cast<std::size_t>(n));
+        const std::size_t equals = name.find('=');
+        if (S_ISREG(status.st_mode) && equals != std::string::npos && is_note_id(name.substr(0, equals))) {
+            notes[name.substr(0, equals)] = name.substr(equals + 1);
+            waiting_names_.insert(name.substr(equals + 1));
+        }
         return true;
     });
     return notes;

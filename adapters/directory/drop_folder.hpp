@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -45,21 +46,25 @@ public:
 
     // A name that is free in done/, failed/ and .waiting/: name itself, else NAME~2, ….
     std::string free_name(const std::string& name) const;
-    void finish(const std::string& name, Place place, const std::string& as);  // .taking/name becomes place/as
-    void fail_done(const std::string& as);                                     // done/as becomes failed/as, if it is there
-    void write_receipt(Place place, const std::string& as, std::string_view text);
+    void finish(const std::string& name, Place place, const std::string& as);       // .taking/name becomes place/as
+    void fail_done(const std::string& as);                                          // done/as becomes failed/as, if it is there
+    void write_receipt(Place place, const std::string& as, std::string_view text);  // its bytes are synced
+    void sync_receipts();                                                           // and now their names
 
-    // Accepted files whose receipt is still to come: name in done/ -> message id. Synced.
-    void note_waiting(const std::string& as, std::string_view id);
-    void forget_waiting(const std::string& as);
-    std::map<std::string, std::string> waiting() const;
+    // Accepted files whose receipt is still to come: message id -> name in done/. A note is an empty file named ID=NAME, so
+    // that one sync of the folder keeps many. False: that id cannot be part of a name.
+    bool note_waiting(const std::string& id, const std::string& as);
+    void sync_waiting();
+    void forget_waiting(const std::string& id, const std::string& as);
+    std::map<std::string, std::string> waiting();
 
 private:
-    void write_synced(int folder, const std::string& name, std::string_view text) const;
+    void sync(const OpenFile& folder) const;
     const OpenFile& place(Place place) const { return place == Place::kDone ? done_ : failed_; }
 
     std::filesystem::path path_;
     OpenFile root_, taking_, waiting_, done_, failed_;
+    std::set<std::string> waiting_names_;  // in done/, of the notes
 };
 
 }  // namespace clrbus::adapters::directory
