@@ -112,5 +112,52 @@ TEST(RealTranscripts, SayInTheRecordWhatTheDocumentSays) {
     EXPECT_GE(dead, 1U);
 }
 
+std::string member(const std::string& line, const std::string& name) {
+    const auto at = line.find("\"" + name + "\": \"");
+    if (at == std::string::npos) return {};
+    const auto begin = at + name.size() + 5;
+    return line.substr(begin, line.find('"', begin) - begin);
+}
+
+// The samples of the tour end as their manifest says, as far as a route decides it.
+TEST(Samples, AreJudgedAsTheirManifestSays) {
+    const fs::path folder = fs::temp_directory_path() / ("samples-" + std::to_string(::getpid()));
+    const std::string command =
+        "'" + (kProject / "tools/make-samples").string() + "' '" + folder.string() + "' --learners 12 > /dev/null";
+    ASSERT_EQ(std::system(command.c_str()), 0);
+    std::ifstream manifest(folder / "manifest.json");
+    std::string file, route;
+    std::size_t judged = 0;
+    for (std::string line; std::getline(manifest, line);) {
+        if (!member(line, "file").empty()) file = member(line, "file");
+        if (!member(line, "route").empty()) route = member(line, "route");
+        const std::string expect = member(line, "expect");
+        if (expect.empty()) continue;
+        SCOPED_TRACE(file + " is to be " + expect);
+        const auto& routes = all_routes().routes;
+        const auto found = std::find_if(routes.begin(), routes.end(), [&](const auto& one) { return one->id() == route; });
+        ASSERT_NE(found, routes.end());
+        const auto results = dry_run(**found, folder / file);
+        ASSERT_FALSE(results.empty());
+        const auto count = [&](DryResult::Kind kind) {
+            return std::count_if(results.begin(), results.end(), [kind](const auto& result) { return result.kind == kind; });
+        };
+        if (expect == "split") {
+            EXPECT_GE(count(DryResult::Kind::kOutput), 2);
+        } else {
+            ASSERT_EQ(results.size(), 1U);
+            const auto kind = expect == "dead"       ? DryResult::Kind::kDead
+                              : expect == "filtered" ? DryResult::Kind::kFiltered
+                                                     : DryResult::Kind::kOutput;
+            EXPECT_EQ(results[0].kind, kind) << (results[0].error ? results[0].error->what() : results[0].reason);
+        }
+        for (const auto& result : results) EXPECT_EQ(result.xml.find("7301"), std::string::npos) << "pay reached the record";
+        ++judged;
+    }
+    EXPECT_GE(judged, 40U);
+    std::error_code ignored;
+    fs::remove_all(folder, ignored);
+}
+
 }  // namespace
 }  // namespace clrbus
