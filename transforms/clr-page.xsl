@@ -62,7 +62,7 @@
   </xsl:template>
 
   <xsl:template name="term-results">
-    <xsl:if test="result"><dl class="more term-results"><xsl:for-each select="result"><div><dt><xsl:value-of select="@label"/></dt><dd><xsl:value-of select="."/></dd></div></xsl:for-each></dl></xsl:if>
+    <xsl:if test="result | fact"><dl class="more term-results"><xsl:for-each select="result | fact"><div><dt><xsl:value-of select="@label"/></dt><dd><xsl:value-of select="."/></dd></div></xsl:for-each></dl></xsl:if>
   </xsl:template>
 
   <xsl:template match="group[@id='courses']/section[entry]">
@@ -122,7 +122,7 @@
 
   <xsl:template name="marks">
     <xsl:if test="@status"><xsl:text> </xsl:text><span class="mark status"><xsl:value-of select="@status"/></span></xsl:if>
-    <xsl:if test="@transfer"><xsl:text> </xsl:text><span class="mark transfer">Transfer from <xsl:value-of select="@transfer"/></span></xsl:if>
+    <xsl:if test="@transfer"><xsl:text> </xsl:text><span class="mark transfer"><xsl:choose><xsl:when test="@type = 'Course'">Transfer from </xsl:when><xsl:otherwise>From </xsl:otherwise></xsl:choose><xsl:value-of select="@transfer"/></span></xsl:if>
     <xsl:if test="@official = 'false'"><xsl:text> </xsl:text><span class="mark unofficial">Not an official result</span></xsl:if>
   </xsl:template>
 

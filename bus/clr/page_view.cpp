@@ -242,7 +242,17 @@ private:
         return {};
     }
 
+    // Named once when one person rated everything.
+    static std::string common_rater(const AchievementModel& a) {
+        if (a.results.size() < 2) return {};
+        const std::string& rater = a.results.front().rater;
+        const bool same =
+            std::all_of(a.results.begin(), a.results.end(), [&](const ResultModel& result) { return result.rater == rater; });
+        return same ? rater : std::string();
+    }
+
     void results(const AchievementModel& a) {
+        const std::string rater = common_rater(a);
         const std::string final_grade = grade(a);
         bool shown = false;
         for (const ResultModel& result : a.results) {
@@ -260,15 +270,17 @@ private:
                 (result.type == "RawScore" || result.type == "ScaledScore" || result.type == "GradePointAverage"))
                 value += " of " + result.max;
             if (result.type == "Percent" && !value.ends_with('%')) value += " %";
-            if (!result.rater.empty()) value += ", rated by " + result.rater;
-            element("result", value, result.name);
+            if (!result.rater.empty() && rater.empty()) value += ", rated by " + result.rater;
+            // Plain counts (credit hours attempted) are facts; what was reached stands out.
+            element(result.type == "Result" ? "fact" : "result", value, result.name);
         }
     }
 
     void facts(const Entry& entry) {
         const AchievementModel& a = entry.achievement;
+        element("fact", common_rater(a), "Rated by");
         if (a.role != a.name) element("fact", a.role, "Role");
-        element("fact", a.level, "Level");
+        element("fact", a.level.find(' ') == a.level.npos ? page_word(a.level) : a.level, "Level");
         element("fact", a.source_organization.name, "Where");
         element("fact", a.location, "Place");
         const bool as_session = a.begin == a.session.begin && a.end == a.session.end;
