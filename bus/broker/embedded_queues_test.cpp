@@ -1,14 +1,9 @@
-// What is particular to the embedded queues: their files, the disk, the clock, and kill -9.
+// What is particular to the embedded queues: their files, the disk, the clock.
 #include "broker/embedded_queues.hpp"
 
 #include <gtest/gtest.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <atomic>
-#include <fstream>
-#include <set>
 
 #include "broker/queues_fixture.hpp"
 #include "support/power_cut_files.hpp"
@@ -259,107 +254,6 @@ TEST_F(EmbeddedQueuesTest, AnswersFullAboveTheBytesThatWait) {
     commit({});
     EXPECT_EQ(stored + full, 200);
     EXPECT_GE(stored, 1);
-}
-
-// The child's whole life: puts and Units as fast as they go, each answer reported through the pipe.
-[[noreturn]] void killed_life(const std::string& directory, int round, int report) {
-    ThreadPool pool(2, "child");
-    EmbeddedOptions options;
-    options.directory = directory;
-    options.segment_bytes = 1U << 20;
-    EmbeddedQueues queues(options);
-    queues.declare("in/r", {});
-    queues.declare("records", {});
-    const auto say = [report](char what, const std::string& id) {
-        const auto line = what + id + "\n";
-        if (::write(report, line.data(), line.size()) < 0) ::_exit(1);
-    };
-    Taker* consumer = nullptr;
-    const auto taker = queues.take("in/r", pool, [&](TakenMessage message) {
-        const auto id = message.message.message_id();
-        Unit unit;
-        unit.settled.push_back({message.queue, message.sequence});
-        unit.outputs.push_back(put_of("records", "o", "", id));
-        unit.notes.push_back({"done/" + id, "x"});
-        unit.ledger.push_back({"r", Outcome::kDelivered, 1});
-        queues.commit(std::move(unit), pool, [&, id](CommitState state) {
-            if (state == CommitState::kDone) say('c', id);
-            consumer->grant(1);
-        });
-    });
-    consumer = taker.get();
-    taker->grant(16);
-    for (int i = 0; true; ++i) {
-        if (!queues.accepts("in/r")) continue;
-        std::vector<Put> batch;
-        const auto id = std::to_string(round) + "-" + std::to_string(i);
-        batch.push_back(put_of("in/r", std::string(static_cast<std::size_t>(i % 3000), 'x'), id, id));
-        std::promise<void> turn;
-        const bool wait = i % 16 == 0;
-        queues.put(std::move(batch), pool, [&, id, wait](std::vector<PutResult> results) {
-            if (results.at(0).state == PutState::kStored) say('a', id);
-            if (wait) turn.set_value();
-        });
-        if (wait) turn.get_future().wait();
-    }
-}
-
-TEST(EmbeddedQueuesKilled, LosesNothingAndDoesNothingTwice) {
-    const TestDirectory directory;
-    std::set<std::string> accepted, committed;
-    for (int round = 0; round < 8; ++round) {
-        int ends[2];
-        ASSERT_EQ(::pipe(ends), 0);
-        const auto child = ::fork();
-        ASSERT_GE(child, 0);
-        if (child == 0) {
-            ::close(ends[0]);
-            killed_life(directory.path() + "/queues", round, ends[1]);
-        }
-        ::close(ends[1]);
-        const std::size_t lines_before_kill = 50 + static_cast<std::size_t>(round) * 397;
-        std::size_t lines = 0;
-        std::string text;
-        char piece[4096];
-        while (true) {
-            const auto got = ::read(ends[0], piece, sizeof piece);
-            if (got <= 0) break;
-            lines += static_cast<std::size_t>(std::count(piece, piece + got, '\n'));
-            text.append(piece, static_cast<std::size_t>(got));
-            if (lines >= lines_before_kill) {
-                ::kill(child, SIGKILL);
-                lines = 0;
-            }
-        }
-        ::close(ends[0]);
-        int status = 0;
-        ASSERT_EQ(::waitpid(child, &status, 0), child);
-        ASSERT_TRUE(WIFSIGNALED(status)) << "the child ended by itself";
-        std::size_t from = 0;
-        for (auto end = text.find('\n'); end != std::string::npos; from = end + 1, end = text.find('\n', from)) {
-            (text[from] == 'a' ? accepted : committed).insert(text.substr(from + 1, end - from - 1));
-        }
-    }
-    ASSERT_GT(accepted.size(), 500U);
-    EmbeddedOptions options;
-    options.directory = directory.path() + "/queues";
-    options.segment_bytes = 1U << 20;
-    EmbeddedQueues queues(options);
-    std::set<std::string> inbox, records;
-    for (const auto& message : queues.browse("in/r", 0, 1'000'000)) inbox.insert(message.message.message_id());
-    std::size_t outputs = 0;
-    for (const auto& message : queues.browse("records", 0, 1'000'000)) {
-        records.insert(message.message.message_id());
-        ++outputs;
-    }
-    EXPECT_EQ(outputs, records.size()) << "an input was used twice";
-    for (const auto& id : accepted) EXPECT_TRUE(inbox.contains(id) != records.contains(id)) << id;
-    for (const auto& id : committed) EXPECT_TRUE(records.contains(id)) << id;
-    EXPECT_EQ(queues.notes("done/").size(), records.size());
-    for (const auto& entry : queues.ledger()) {
-        EXPECT_EQ(entry.count, static_cast<std::int64_t>(entry.outcome == Outcome::kAccepted ? inbox.size() + records.size()
-                                                                                             : records.size()));
-    }
 }
 
 }  // namespace

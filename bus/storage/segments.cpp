@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t kOpenSegments = 64;
 constexpr std::size_t kSparesKept = 2;
-constexpr std::uint32_t kFirstSegmentBytes = 4U << 20;  // the first one is small, so that a fresh start does not wait for zeros
+constexpr std::uint32_t kFirstSegmentBytes = 4U << 20;  // the first one of a start is small, so that nobody waits for zeros
 constexpr auto kRetry = std::chrono::seconds(1);
 
 std::optional<std::uint64_t> number_in(std::string_view name, std::string_view before, std::string_view after) {
@@ -174,7 +174,8 @@ void Segments::run() {
         }
         if (prepared_.size() < wanted_ && !full_) {
             const auto generation = next_generation_++;
-            const bool first = sizes_.empty() && spares_.empty();
+            const bool first = !made_one_ && spares_.empty();
+            made_one_ = true;
             lock.unlock();
             std::optional<Segment> made;
             try {

@@ -71,7 +71,7 @@ private:
     std::uint32_t next_generation_ = 1;
     std::uint32_t highest_ = 0;
     std::uint64_t next_spare_ = 1;
-    bool full_ = false, stopping_ = false;
+    bool full_ = false, made_one_ = false, stopping_ = false;
     mutable std::list<Segment> open_;  // most recently used first
 
     std::jthread thread_;  // last: uses all of the above
