@@ -113,11 +113,12 @@ void DuplicateWindow::add(const Entry& entry) {
     slots_[slot] = static_cast<std::uint32_t>(first_ + entries_.size() - 1);
 }
 
-std::vector<DuplicateWindow::Entry> DuplicateWindow::copy(std::uint64_t after_sequence, std::size_t most) const {
-    const auto from = std::upper_bound(entries_.begin(), entries_.end(), after_sequence,
-                                       [](std::uint64_t sequence, const Entry& entry) { return sequence < entry.sequence; });
-    const auto count = std::min<std::size_t>(most, static_cast<std::size_t>(entries_.end() - from));
-    return {from, from + static_cast<std::ptrdiff_t>(count)};
+std::vector<DuplicateWindow::Entry> DuplicateWindow::copy(std::uint64_t after, std::uint64_t last, std::size_t most) const {
+    const auto behind = [](std::uint64_t sequence, const Entry& entry) { return sequence < entry.sequence; };
+    const auto from = std::upper_bound(entries_.begin(), entries_.end(), after, behind);
+    const auto to = std::upper_bound(from, entries_.end(), last, behind);
+    const auto count = std::min<std::ptrdiff_t>(static_cast<std::ptrdiff_t>(most), to - from);
+    return {from, from + count};
 }
 
 }  // namespace clrbus::broker

@@ -33,7 +33,8 @@ public:
     const Entry* find(const KeyHash& hash, std::int64_t now);
     void add(const Entry& entry);  // ignored when its hash is there
     std::size_t size() const { return entries_.size(); }
-    std::vector<Entry> copy(std::uint64_t after_sequence, std::size_t most) const;  // oldest first
+    // Oldest first: those with after < sequence <= last.
+    std::vector<Entry> copy(std::uint64_t after, std::uint64_t last, std::size_t most) const;
 
 private:
     std::size_t slot_of(const KeyHash& hash) const;  // of the entry, or the empty one where it would stand

@@ -190,7 +190,9 @@ void EmbeddedQueues::State::write_checkpoint() {
             storage::put_number(payload, queue->number);
             {
                 const std::lock_guard lock(mutex);
-                const auto part = queue->window.copy(after, kEntriesPerBlock);
+                // Not the key of a message whose sync is still to come: after a power cut it would refuse the sender's second
+                // try.
+                const auto part = queue->window.copy(after, published, kEntriesPerBlock);
                 if (part.empty()) break;
                 after = part.back().sequence;
                 for (const auto& entry : part) payload.append(reinterpret_cast<const char*>(&entry), sizeof entry);

@@ -1,7 +1,7 @@
 // The power goes at every kind of moment; what is found afterwards must hold what was promised.
 #include <gtest/gtest.h>
 
-#include <atomic>
+#include <condition_variable>
 #include <map>
 #include <mutex>
 #include <random>
@@ -211,6 +211,61 @@ TEST(EmbeddedQueuesPowerCut, RecoversARecoveryAndGoesOn) {
         }
         crash_check(*files, told);
     }
+}
+
+// A checkpoint once held the key of a message that was not yet on disk: after a power cut the sender's second try was a
+// "duplicate".
+TEST(EmbeddedQueuesPowerCut, ACheckpointDoesNotKnowAKeyBeforeItsMessageIsOnDisk) {
+    PowerCutFiles files;
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool armed = false, held = false, open_again = false;
+    EmbeddedQueues* target = nullptr;
+    ThreadPool pool(1, "hold");
+    files.on_change([&](const std::string& doing, const std::string& path) {
+        std::unique_lock lock(mutex);
+        if (!armed) return;
+        if (path.ends_with("checkpoint.new") && doing == "opening") {
+            std::vector<Put> batch;
+            batch.push_back(put_of("in/r", "b", "key-b"));
+            target->put(std::move(batch), pool, [](auto) {});
+            changed.wait_for(lock, contract::kDeadline, [&] { return held; });
+        } else if (path.ends_with(".log") && doing == "writing" && !open_again) {
+            held = true;
+            changed.notify_all();
+            changed.wait_for(lock, contract::kDeadline, [&] { return open_again; });
+        }
+    });
+    std::unique_ptr<PowerCutFiles> found;
+    {
+        EmbeddedQueues queues(crash_options(files));
+        queues.declare("in/r", {});
+        std::promise<bool> stored;
+        std::vector<Put> batch;
+        batch.push_back(put_of("in/r", "a", "key-a"));
+        queues.put(std::move(batch), pool, [&](auto) { stored.set_value(true); });
+        stored.get_future().wait();
+        target = &queues;
+        {
+            const std::lock_guard lock(mutex);
+            armed = true;
+        }
+        queues.checkpoint();
+        found = files.after_cut(0);
+        const std::lock_guard lock(mutex);
+        armed = false;
+        open_again = true;
+        changed.notify_all();
+    }
+    EmbeddedQueues queues(crash_options(*found));
+    std::promise<std::vector<PutResult>> done;
+    std::vector<Put> again;
+    again.push_back(put_of("in/r", "a", "key-a"));
+    again.push_back(put_of("in/r", "b", "key-b"));
+    queues.put(std::move(again), pool, [&](std::vector<PutResult> results) { done.set_value(std::move(results)); });
+    const auto results = done.get_future().get();
+    EXPECT_EQ(results.at(0).state, PutState::kDuplicate);
+    EXPECT_EQ(results.at(1).state, PutState::kStored);
 }
 
 TEST(EmbeddedQueuesPowerCut, StopsAfterASyncFailed) {

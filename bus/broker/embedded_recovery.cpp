@@ -182,6 +182,7 @@ void EmbeddedQueues::State::open() {
         replay(run);
         ++runs;
     });
+    published = next_sequence - 1;
     std::uint64_t messages = 0;
     const auto now = now_ms();
     for (const auto& [name, queue] : queues) {

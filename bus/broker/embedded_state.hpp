@@ -72,6 +72,7 @@ struct EmbeddedQueues::State : std::enable_shared_from_this<State> {
     std::map<std::string, std::string, std::less<>> notes;
     Sums sums;
     std::uint64_t next_sequence = 1;
+    std::uint64_t published = 0;  // the highest sequence that is on disk
     struct Live {
         std::uint64_t messages = 0, bytes = 0;
     };

@@ -51,6 +51,7 @@ void works_publish(EmbeddedQueues::State& state, OutgoingPut& put, const Journal
     --queue.reserved_messages;
     queue.reserved_bytes -= entry.length;
     queue.index.add(entry);
+    state.published = put.sequence;
     state.add_live(entry);
     if (!queue.takers.empty()) state.recent.add(put.sequence, put.put.message, put.put.headers);
 }

@@ -239,6 +239,7 @@ Segment Segments::make(std::uint32_t generation, std::uint32_t size) {
         segment.file->sync();
         files_.rename(spare, path(generation));
         files_.sync_directory(directory_);
+        segment.file = files_.open(path(generation), Open::kWrite);  // so that an error names it as the operator sees it
         return segment;
     } catch (const Error&) {
         try {

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <map>
 #include <memory>
@@ -41,6 +42,8 @@ public:
         const std::lock_guard lock(mutex_);
         return operations_;
     }
+    // Called before each operation that changes something, without a lock; set it before the threads start.
+    void on_change(std::function<void(const std::string& doing, const std::string& path)> hook) { hook_ = std::move(hook); }
     void set_fault(Fault fault) {
         const std::lock_guard lock(mutex_);
         fault_ = fault;
@@ -91,6 +94,7 @@ public:
     }
 
     std::unique_ptr<storage::File> open(const std::string& path, storage::Open how) override {
+        if (how == storage::Open::kCreate) call_hook("opening", path);
         const std::lock_guard lock(mutex_);
         auto found = names_.find(path);
         if (how == storage::Open::kCreate) {
@@ -171,6 +175,7 @@ private:
         OpenFile(PowerCutFiles& files, std::string path, std::shared_ptr<Node> node)
             : files_(files), path_(std::move(path)), node_(std::move(node)) {}
         void write(std::uint64_t offset, std::span<const std::string_view> parts) override {
+            files_.call_hook("writing", path_);
             const std::lock_guard lock(files_.mutex_);
             files_.change("writing", path_);
             if (files_.fault_ == Fault::kWriteFails) files_.fail("writing", path_, EIO);
@@ -225,6 +230,9 @@ private:
                 break;
         }
     }
+    void call_hook(const char* doing, const std::string& path) {
+        if (hook_) hook_(doing, path);
+    }
     void change(const char* doing, const std::string& path) {
         if (++operations_ == cut_at_) cut_ = true;
         if (cut_) fail(doing, path, EIO);
@@ -235,6 +243,7 @@ private:
         throw Error(clrbus::Fault::kAway, error == ENOSPC ? "DISK-002" : "DISK-001", doing, where, std::strerror(error));
     }
 
+    std::function<void(const std::string&, const std::string&)> hook_;
     mutable std::mutex mutex_;
     Names names_, synced_names_;
     std::vector<NameChange> name_changes_;  // not synced
