@@ -123,7 +123,7 @@ private:
     std::map<std::string, std::string> waiting_;  // message id -> name in done/; ids rise with acceptance
     std::string next_receipt_;                    // the id where the next round of receipts goes on
     Steady closed_until_{}, receipts_at_{}, look_at_{};
-    bool unsettled_ = false;
+    bool changed_ = false, unsettled_ = false;
 
     mutable std::mutex mutex_;
     Health health_;
@@ -141,7 +141,7 @@ void DirectorySource::report(bool ok, std::string text) {
 void DirectorySource::run() {
     milliseconds wait{0};
     while (!stopping_) {
-        answers_->watch.wait(wait, renamed_);
+        if (answers_->watch.wait(wait, renamed_)) changed_ = true;
         const Steady now = clock_.steady();
         try {
             if (!folder_) open_folder();
@@ -185,7 +185,7 @@ milliseconds DirectorySource::turn(Steady now) {
 
     const bool open = inbox_.open() && now >= closed_until_;
     if (open) {
-        if (to_take_.empty() && (now >= look_at_ || !renamed_.empty() || unsettled_)) look(now);
+        if (to_take_.empty() && (now >= look_at_ || changed_ || !renamed_.empty() || unsettled_)) look(now);
         while (!to_take_.empty() && in_hand_.size() < kInHandMost && now >= closed_until_ && !stopping_) {
             const std::string name = std::move(to_take_.front());
             to_take_.pop_front();
@@ -205,6 +205,7 @@ milliseconds DirectorySource::turn(Steady now) {
 }
 
 void DirectorySource::look(Steady now) {
+    changed_ = false;
     PickupPlan plan = plan_pickup(folder_->list(), seen_, std::exchange(renamed_, {}), now, config_.plan);
     for (const RefusedFile& file : plan.refuse)
         if (folder_->claim(file.name)) failed(file.name, file.code, file.expected);

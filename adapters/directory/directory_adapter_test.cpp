@@ -79,6 +79,15 @@ TEST_F(DirectoryDoor, TakesWhatWasThereBeforeItStartedOnceItIsSettled) {
     EXPECT_EQ(inbox.messages().size(), 1U);
 }
 
+TEST_F(DirectoryDoor, SeesAFileThatIsWrittenInPlaceWithoutWaitingForTheSchedule) {
+    element_->attributes["schedule"] = "PT24H";
+    start();
+    write_file(drop() / "first.csv", "x");
+    ASSERT_TRUE(appears("done/first.csv"));
+    write_file(drop() / "second.csv", "x");
+    ASSERT_TRUE(appears("done/second.csv"));
+}
+
 TEST_F(DirectoryDoor, PutsTheFileBackWhileTheInboxIsFull) {
     inbox.refuse(PutState::kFull);
     start();
@@ -219,7 +228,7 @@ TEST_F(DirectoryDoor, WritesTheReceiptWhenTheMessageIsThroughEvenAfterARestart) 
     ASSERT_TRUE(appears("done/good.csv.receipt.csv"));
     ASSERT_TRUE(appears("failed/bad.csv.receipt.csv"));
     EXPECT_EQ(file_text(drop() / "done" / "good.csv.receipt.csv"),
-              "row,state,code,path,expected\r\n,\"split into 3, 1 of them dead\",,,\r\n2,dead,XSD-004,/row/GRADE,\"one of A, "
+              "row,state,code,path,expected\r\n,split,,,\"3 records, 1 of them dead\"\r\n2,dead,XSD-004,/row/GRADE,\"one of A, "
               "B\"\r\n");
     EXPECT_EQ(file_text(drop() / "failed" / "bad.csv.receipt.csv"),
               "row,state,code,path,expected\r\n,dead,XML-001,/a,an element\r\n");

@@ -25,13 +25,15 @@ bool FolderWatch::watch(const std::filesystem::path& folder) {
            ::inotify_add_watch(notify_.fd(), folder.c_str(), IN_MOVED_TO | IN_CLOSE_WRITE | IN_CREATE | IN_ONLYDIR) >= 0;
 }
 
-void FolderWatch::wait(std::chrono::milliseconds most, std::set<std::string>& renamed) {
+bool FolderWatch::wait(std::chrono::milliseconds most, std::set<std::string>& renamed) {
     std::array<pollfd, 2> waiting{pollfd{wake_.fd(), POLLIN, 0}, pollfd{notify_.fd(), POLLIN, 0}};
     ::poll(waiting.data(), waiting.size(), static_cast<int>(most.count()));
     std::uint64_t count = 0;
     [[maybe_unused]] const ssize_t woken = ::read(wake_.fd(), &count, sizeof count);
     alignas(inotify_event) std::array<char, 16384> buffer;
+    bool changed = false;
     for (ssize_t n = 0; (n = ::read(notify_.fd(), buffer.data(), buffer.size())) > 0;) {
+        changed = true;
         for (std::size_t at = 0; at < static_cast<std::size_t>(n);) {
             inotify_event event;
             std::memcpy(&event, buffer.data() + at, sizeof event);
@@ -40,6 +42,7 @@ void FolderWatch::wait(std::chrono::milliseconds most, std::set<std::string>& re
             at += sizeof event + event.len;
         }
     }
+    return changed;
 }
 
 void FolderWatch::wake() {

@@ -16,8 +16,8 @@ public:
 
     // From now on that folder. False where the system reports nothing: the schedule alone finds files then.
     bool watch(const std::filesystem::path& folder);
-    // Adds to renamed the names that were moved into the folder.
-    void wait(std::chrono::milliseconds most, std::set<std::string>& renamed);
+    // True when something changed in the folder. Adds to renamed the names that were moved into it.
+    bool wait(std::chrono::milliseconds most, std::set<std::string>& renamed);
     void wake();
 
 private:

@@ -30,10 +30,10 @@ std::string receipt_line(const std::string& row, const std::string& state, const
 
 std::string receipt_text(const Inbox::State& state) {
     std::string text = "row,state,code,path,expected\r\n";
-    std::string whole = state.state;
+    std::string whole = state.expected.empty() ? state.reason : state.expected;
     if (state.children != 0)
-        whole += " into " + std::to_string(state.children) + ", " + std::to_string(state.dead) + " of them dead";
-    text += receipt_line("", whole, state.code, state.path, state.expected.empty() ? state.reason : state.expected);
+        whole = std::to_string(state.children) + " records, " + std::to_string(state.dead) + " of them dead";
+    text += receipt_line("", state.state, state.code, state.path, whole);
     for (const Inbox::State::Row& row : state.rows)
         text += receipt_line(std::to_string(row.row), row.state, row.code, row.path, row.expected);
     return text;
