@@ -269,7 +269,7 @@ void CsvLexer::scan(std::string_view bytes) {
                 const char* const from = p;
                 const void* const found = std::memchr(p, quote, static_cast<std::size_t>(end - p));
                 p = found != nullptr ? static_cast<const char*>(found) : end;
-                line_ += static_cast<std::uint64_t>(std::count(from, p, '\n'));
+                line_ += count_lines({from, static_cast<std::size_t>(p - from)});
                 add(from, p);
                 if (p != end) {
                     ++p;

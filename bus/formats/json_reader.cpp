@@ -227,7 +227,7 @@ private:
         frame.name = id;
         if (twice) throw JsonRefusal{"JSON-008", "a member name occurs twice in one object", "each name once"};
         if (text.data() >= counted_ && text.data() < chunk_.data() + chunk_.size()) {
-            line_ += static_cast<std::uint64_t>(std::count(counted_, text.data(), '\n'));
+            line_ += count_lines({counted_, static_cast<std::size_t>(text.data() - counted_)});
             counted_ = text.data();
         }
     }

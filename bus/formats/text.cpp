@@ -1,6 +1,5 @@
 #include "formats/text.hpp"
 
-#include <algorithm>
 #include <cstring>
 
 namespace clrbus {
@@ -60,15 +59,33 @@ TextCheck check_text(std::string_view bytes) {
     return {};
 }
 
+std::uint64_t count_lines(std::string_view bytes) {
+    std::uint64_t lines = 0;
+    const char* p = bytes.data();
+    const char* const end = p + bytes.size();
+    while (p != end && (p = static_cast<const char*>(std::memchr(p, '\n', static_cast<std::size_t>(end - p)))) != nullptr) {
+        ++lines;
+        ++p;
+    }
+    return lines;
+}
+
 void TextPlace::pass(std::string_view bytes) {
     offset += bytes.size();
     if (const std::size_t last = bytes.rfind('\n'); last != std::string_view::npos) {
-        line += static_cast<std::uint64_t>(std::count(bytes.begin(), bytes.end(), '\n'));
+        line += count_lines(bytes);
         column = 1;
         bytes.remove_prefix(last + 1);
     }
-    column += static_cast<std::uint64_t>(
-        std::count_if(bytes.begin(), bytes.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+    // Every byte but the continuing ones (10xxxxxx), eight at a time.
+    constexpr std::uint64_t kOnes = ~std::uint64_t{0} / 255;
+    std::size_t i = 0;
+    for (; i + 8 <= bytes.size(); i += 8) {
+        std::uint64_t word = 0;
+        std::memcpy(&word, bytes.data() + i, 8);
+        column += 8 - ((((word >> 7) & ~(word >> 6)) & kOnes) * kOnes >> 56);
+    }
+    for (; i < bytes.size(); ++i) column += (static_cast<unsigned char>(bytes[i]) & 0xC0) != 0x80 ? 1 : 0;
 }
 
 void append_utf8(std::string& out, std::uint32_t code_point) {

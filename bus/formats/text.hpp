@@ -22,6 +22,8 @@ struct TextCheck {
 
 TextCheck check_text(std::string_view bytes);
 
+std::uint64_t count_lines(std::string_view bytes);
+
 // A place in a stream of bytes: moves over what was read. Columns count characters.
 struct TextPlace {
     std::uint64_t offset = 0, line = 1, column = 1;

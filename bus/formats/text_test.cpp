@@ -47,6 +47,15 @@ TEST(Text, CountsLinesAndCharacters) {
     EXPECT_EQ(place.offset, 6U);
     EXPECT_EQ(place.line, 2U);
     EXPECT_EQ(place.column, 4U);
+    std::string text;
+    for (int i = 0; i < 40; ++i) text += i % 3 == 0 ? "\xF0\x9F\x8E\x93" : i % 3 == 1 ? "\xC3\xA9" : "x";
+    for (std::size_t size = 1; size < 20; ++size) {
+        TextPlace whole;
+        for (std::size_t i = 0; i < text.size(); i += size) whole.pass(std::string_view(text).substr(i, size));
+        EXPECT_EQ(whole.column, 41U) << size;
+    }
+    EXPECT_EQ(count_lines("\n\na\n"), 3U);
+    EXPECT_EQ(count_lines(""), 0U);
 }
 
 }  // namespace
