@@ -31,7 +31,7 @@ xml_detail::TreeLimits parser_limits(const XmlLimits& limits) {
             .attributes = limits.attributes,
             .nodes = limits.nodes,
             .text = limits.text,
-            .names = std::min<std::size_t>(limits.nodes, 50'000)};
+            .names = std::min<std::size_t>(limits.nodes, 10'000)};
 }
 
 // What Xerces refuses, when the second judge has no better words.
@@ -96,7 +96,7 @@ public:
           unit_(unit),
           schemas_(schemas),
           writer_(parser_limits(limits)) {
-        feed().most_in_token = 2 * limits.text + (128u << 10);
+        feed().most_in_token = xml_detail::most_in_token(limits.text);
     }
 
     Document read(std::string_view bytes, const xml_detail::Encoding& encoding, std::string_view file) {

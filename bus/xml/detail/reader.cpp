@@ -25,7 +25,7 @@ using xercesc::XMLErrs;
 using xercesc::XMLUni;
 
 constexpr std::size_t kLongToken = 64u << 10;
-constexpr std::size_t kMostEqualSigns = 20'000;  // of one tag, before it was seen whole
+constexpr std::size_t kMostEqualSigns = 3'000;  // of one long tag: Xerces compares each attribute with all before it
 
 std::size_t reader_length(const XMLCh* text) {
     return text != nullptr ? std::char_traits<XMLCh>::length(text) : 0;

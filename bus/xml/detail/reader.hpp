@@ -61,6 +61,11 @@ struct Feed {
     std::size_t equal_signs = 0;  // '="' since the last event, counted in long tokens only
 };
 
+// Xerces gives a text on in pieces of a million characters: less cannot be asked for.
+constexpr std::size_t most_in_token(std::size_t text_limit) {
+    return 2 * text_limit + (4u << 20);
+}
+
 std::unique_ptr<xercesc::InputSource> feed_source(Feed& feed, const Encoding& encoding);
 
 class LockedReader : public xercesc::SAX2XMLReaderImpl {

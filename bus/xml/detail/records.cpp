@@ -92,7 +92,7 @@ class RecordReader : public LockedReader {
 public:
     RecordReader(const Schemas* schemas, const XmlLimits& limits, const TreeLimits& tree_limits, std::vector<std::string> steps)
         : LockedReader(nullptr), schemas_(schemas), limits_(limits), steps_(std::move(steps)), writer_(tree_limits) {
-        feed().most_in_token = 2 * limits.text + (128u << 10);
+        feed().most_in_token = most_in_token(limits.text);
     }
 
     // Called while a record is read: a record that goes on for too long ends the stream.
