@@ -319,7 +319,9 @@ std::vector<BrowsedMessage> EmbeddedQueues::browse(const std::string& queue, std
             message.headers = std::move(stored.headers);
             read.push_back(std::move(message));
         } catch (const Error& e) {
-            if (e.code() != "QUEUE-004") throw;  // else it was settled in between
+            if (e.code() == "QUEUE-004") continue;  // settled in between
+            log::error("queues", e.what());
+            read.push_back(std::move(message));  // damaged on disk: seen, without its body
         }
     }
     return read;

@@ -4,7 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstdlib>
+#include <filesystem>
 
+#include "broker/checkpoint_file.hpp"
 #include "broker/queues_fixture.hpp"
 #include "support/power_cut_files.hpp"
 #include "support/test_directory.hpp"
@@ -100,6 +103,69 @@ TEST_F(EmbeddedQueuesTest, RefusesADamagedAMissingAndANewerCheckpoint) {
     EXPECT_EQ(refusal(memory_options(*cut)), "QUEUE-011");
 }
 
+TEST_F(EmbeddedQueuesTest, RefusesAnUnknownVersion) {
+    broker::CheckpointHead head;
+    head.version = 9;
+    broker::CheckpointWriter writer(files_, "/queues/checkpoint");
+    writer.block(broker::CheckpointBlock::kHead, broker::encode_checkpoint_head(head));
+    writer.finish();
+    try {
+        EmbeddedQueues refused(memory_options(files_));
+        FAIL();
+    } catch (const Error& e) {
+        EXPECT_EQ(e.code(), "QUEUE-012");
+        EXPECT_NE(std::string(e.what()).find("version 9, this program reads version 1"), std::string::npos) << e.what();
+    }
+}
+
+// Files of an earlier version of this program are read: testdata/state-1 was written by the first one.
+TEST_F(EmbeddedQueuesTest, ReadsTheFilesOfVersion1) {
+    const TestDirectory directory;
+    EmbeddedOptions options;
+    options.directory = directory.path() + "/queues";
+    options.segment_bytes = 16U << 10;
+    options.clock = &clock_;
+    const std::filesystem::path golden = CLRBUS_SOURCE_DIR "/bus/broker/testdata/state-1";
+    if (std::getenv("CLRBUS_WRITE_GOLDEN") != nullptr) {
+        open(options);
+        for (int i = 0; i < 8; ++i) put("body " + std::to_string(i) + std::string(1500, 'x'), "key " + std::to_string(i));
+        queues_->checkpoint();
+        Unit unit;
+        unit.settled.push_back({"in/r", 1});
+        unit.outputs.push_back(put_of("records", "output", "", "0192f0c1-2d3e-7abc-8def-0123456789ab"));
+        unit.outputs.back().headers.set("clrbus-source", "r/door");
+        unit.notes.push_back({"split/r/1", "row 7"});
+        unit.ledger.push_back({"r", Outcome::kDelivered, 1});
+        commit(std::move(unit));
+        std::promise<CommitState> done;
+        queues_->release("in/r", 2, clock_.now() + std::chrono::hours(1), true, pool_,
+                         [&](CommitState s) { done.set_value(s); });
+        done.get_future().wait();
+        std::filesystem::create_directories(golden);
+        for (const auto& entry : std::filesystem::directory_iterator(options.directory)) {
+            if (entry.path().extension() == ".log" || entry.path().filename() == "checkpoint") {
+                std::filesystem::copy(entry.path(), golden, std::filesystem::copy_options::overwrite_existing);
+            }
+        }
+        queues_.reset();
+        std::filesystem::remove_all(options.directory);
+    }
+    std::filesystem::copy(golden, options.directory, std::filesystem::copy_options::recursive);
+    open(options);
+    const auto inbox = queues_->browse("in/r", 0, 100);
+    ASSERT_EQ(inbox.size(), 7U);
+    EXPECT_EQ(inbox[0].attempts, 1U);
+    EXPECT_EQ(inbox[0].not_before, clock_.now() + std::chrono::hours(1));
+    EXPECT_EQ(inbox[6].message.body(), "body 7" + std::string(1500, 'x'));
+    const auto records = queues_->browse("records", 0, 100);
+    ASSERT_EQ(records.size(), 1U);
+    EXPECT_EQ(records[0].message.message_id(), "0192f0c1-2d3e-7abc-8def-0123456789ab");
+    EXPECT_EQ(records[0].headers.get("clrbus-source"), "r/door");
+    EXPECT_EQ(queues_->note("split/r/1"), "row 7");
+    EXPECT_EQ(queues_->ledger().size(), 2U);
+    EXPECT_EQ(put("again", "key 3"), PutState::kDuplicate);
+}
+
 TEST_F(EmbeddedQueuesTest, RefusesWhenASegmentWithMessagesIsGone) {
     open(memory_options(files_));
     for (int i = 0; i < 30; ++i) put(std::string(9000, 'x'));
@@ -124,6 +190,9 @@ TEST_F(EmbeddedQueuesTest, DamageOfOneBodyHoldsUpNoOther) {
     ASSERT_EQ(taken.size(), 2U);
     EXPECT_EQ(taken[1].message.body(), "needle2");
     EXPECT_EQ(queues_->states().at(0).in_hand, 3U) << "the damaged one is still there";
+    const auto browsed = queues_->browse("in/r", 0, 10);
+    ASSERT_EQ(browsed.size(), 3U);
+    EXPECT_EQ(browsed[1].message.size(), 0U);
 }
 
 TEST_F(EmbeddedQueuesTest, ClosesAndOpensWithTheDisk) {

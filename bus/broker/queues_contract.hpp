@@ -3,8 +3,10 @@
 // Included by one file of a test binary.
 #pragma once
 
+#include <atomic>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "broker/queues_fixture.hpp"
@@ -161,6 +163,28 @@ TEST_P(QueuesContract, AConsumerMayEndWithinItsOwnCallback) {
     }
     EXPECT_TRUE(wait(gone));
     EXPECT_EQ(state("in/r").ready, 1U);
+}
+
+TEST_P(QueuesContract, DestroyingAConsumerWaitsForItsCallback) {
+    put("in/r", "a");
+    std::promise<bool> entered;
+    std::promise<void> go;
+    std::atomic<bool> finished{false};
+    auto taker = queues_->take("in/r", pool_, [&](TakenMessage) {
+        entered.set_value(true);
+        go.get_future().wait();
+        finished = true;
+    });
+    taker->grant(1);
+    EXPECT_TRUE(wait(entered));
+    bool finished_before = false;
+    std::thread destroyer([&] {
+        taker.reset();
+        finished_before = finished;
+    });
+    go.set_value();
+    destroyer.join();
+    EXPECT_TRUE(finished_before);
 }
 
 TEST_P(QueuesContract, CommitsAUnitWhole) {

@@ -251,6 +251,7 @@ void Journal::stop() {
     }
     state_->arrived.notify_all();
     if (state_->thread.joinable()) state_->thread.join();
+    state_->segments.stop();
 }
 
 void Journal::recover(const JournalStart& start, const std::function<void(std::span<const RecoveredRecord>)>& replay) {

@@ -31,11 +31,16 @@ Segments::Segments(Files& files, std::string directory, std::uint64_t journal_id
     : files_(files), directory_(std::move(directory)), journal_id_(journal_id), segment_bytes_(segment_bytes) {}
 
 Segments::~Segments() {
+    stop();
+}
+
+void Segments::stop() {
     {
         const std::lock_guard lock(mutex_);
         stopping_ = true;
     }
     changed_.notify_all();
+    if (thread_.joinable()) thread_.join();
 }
 
 std::string Segments::path(std::uint32_t generation) const {

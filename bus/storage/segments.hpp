@@ -35,6 +35,7 @@ public:
     // Checks the header of every segment. Throws as decode_segment_header, and JOURNAL-003 for a file of another journal.
     void open_existing();
     void start(std::uint32_t next_generation);
+    void stop();  // ends the thread: the files are left alone from then on
 
     std::vector<std::uint32_t> generations() const;  // those with a .log name, rising
     std::uint32_t highest_generation() const;        // of any file, spares too
