@@ -14,8 +14,14 @@
 #include "core/log.hpp"
 
 namespace clrbus::records {
+namespace {
 
-struct Applier::Impl {
+constexpr const char* kJournalFull = "REC-018";
+constexpr std::size_t kFirstGuess = std::size_t{1} << 20;
+
+}  // namespace
+
+struct Applier::Impl : std::enable_shared_from_this<Applier::Impl> {
     Impl(RecordsStore& s, Queues& q, Executor& e, const Options& o) : store(s), queues(q), executor(e), options(o) {}
 
     // One applied group on its way to the journal.
@@ -48,6 +54,8 @@ struct Applier::Impl {
     std::size_t units = 0;
     std::vector<std::shared_ptr<Settling>> again;  // refused by the disk watermark: to be committed again
     bool stopping = false;
+    bool abandoned = false;
+    std::size_t largest = kFirstGuess;  // of the messages lately: how much one credit may bring
     State state;
     std::chrono::milliseconds pause_for{0};  // before the next try
     std::chrono::milliseconds last_pause{0};
@@ -58,7 +66,7 @@ struct Applier::Impl {
 Applier::Applier(RecordsStore& store, Queues& queues, Executor& executor) : Applier(store, queues, executor, Options{}) {}
 
 Applier::Applier(RecordsStore& store, Queues& queues, Executor& executor, const Options& options)
-    : impl_(std::make_unique<Impl>(store, queues, executor, options)) {
+    : impl_(std::make_shared<Impl>(store, queues, executor, options)) {
     queues.declare(kRecordsQueue, QueueLimits{});
     queues.declare(kRecordsDeadQueue, QueueLimits{});
 }
@@ -101,7 +109,12 @@ void Applier::stop() {
     {
         // The callbacks of Units call back into this.
         std::unique_lock lock(impl.mutex);
-        impl.changed.wait(lock, [&] { return impl.units == 0; });
+        if (!impl.changed.wait_for(lock, impl.options.stop_wait, [&] { return impl.units == 0; })) {
+            // Applied, but not settled: redelivered at the next start, and counted then as now.
+            log::error("records", "the journal did not answer within the time to stop");
+            impl.abandoned = true;
+            impl.units = 0;
+        }
         impl.waiting.clear();
         impl.again.clear();
         impl.waiting_bytes = 0;
@@ -129,8 +142,11 @@ Applier::State Applier::state() const {
 
 std::uint32_t Applier::Impl::credit_to_grant() {
     if (stopping || waiting_bytes >= options.most_waiting_bytes || waiting.size() >= 2 * options.most_messages) return 0;
-    if (credit >= options.window) return 0;
-    return options.window - std::exchange(credit, options.window);
+    // What is on its way counts as much as the largest of late, so that memory stays bounded when messages are large.
+    const auto fits =
+        static_cast<std::uint32_t>(std::clamp<std::size_t>(options.most_waiting_bytes / largest, 1, options.window));
+    if (credit > fits / 2) return 0;
+    return fits - std::exchange(credit, fits);
 }
 
 void Applier::Impl::ready(TakenMessage message) {
@@ -138,9 +154,10 @@ void Applier::Impl::ready(TakenMessage message) {
     {
         const std::lock_guard lock(mutex);
         if (credit > 0) --credit;
+        largest = std::max({message.message.size(), largest - largest / 64, std::size_t{1}});
         waiting_bytes += message.message.size();
         waiting.push_back(std::move(message));
-        if (credit <= options.window / 2) grant = credit_to_grant();
+        grant = credit_to_grant();
         changed.notify_all();
     }
     if (grant != 0) taker->grant(grant);
@@ -238,17 +255,22 @@ bool Applier::Impl::apply(std::vector<TakenMessage>& group) {
 }
 
 void Applier::Impl::commit(const std::shared_ptr<Settling>& settling) {
-    queues.commit(settling->unit, executor, [this, settling](CommitState result) { committed(settling, result); });
+    queues.commit(settling->unit, executor,
+                  [self = shared_from_this(), settling](CommitState result) { self->committed(settling, result); });
 }
 
 void Applier::Impl::committed(const std::shared_ptr<Settling>& settling, CommitState result) {
-    if (result == CommitState::kDone) store.settled(settling->group);
     const std::lock_guard lock(mutex);
+    if (abandoned) return;  // the store may be gone
+    if (result == CommitState::kDone) {
+        store.settled(settling->group);
+        if (state.away && state.code == kJournalFull && again.empty()) state.away = false;
+    }
     if (result == CommitState::kFull && !stopping) {
         again.push_back(settling);  // still counted in units
         if (pause_for.count() == 0) pause_for = options.retry_first;
         state.away = true;
-        state.code = "REC-018";
+        state.code = kJournalFull;
         state.reason = "the journal is above its disk watermark";
     } else {
         --units;

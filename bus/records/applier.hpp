@@ -32,6 +32,7 @@ public:
         std::size_t most_units = 4;                             // on their way to the journal
         std::chrono::milliseconds retry_first{500};
         std::chrono::milliseconds retry_most{30'000};
+        std::chrono::milliseconds stop_wait{30'000};  // for the journal, when stopping
     };
     // Declares both queues. Store, queues and executor outlive me.
     Applier(RecordsStore& store, Queues& queues, Executor& executor);
@@ -57,7 +58,7 @@ public:
 
 private:
     struct Impl;
-    std::unique_ptr<Impl> impl_;
+    std::shared_ptr<Impl> impl_;  // shared with the callbacks of Units on their way
 };
 
 }  // namespace clrbus::records

@@ -1,5 +1,7 @@
 #include "records/disclosure.hpp"
 
+#include <utility>
+
 #include "core/error.hpp"
 #include "core/headers.hpp"
 #include "crypto/hash.hpp"
@@ -48,6 +50,12 @@ struct DisclosureLog::Pending {
 DisclosureLog::DisclosureLog(const std::filesystem::path& file, const Vault& vault, const Clock& clock)
     : vault_(vault), clock_(clock), file_(file), database_(file, Database::Mode::kWrite), checkpointer_(file) {
     migrate(database_, disclosure_migrations(), clock);
+    find_end();
+}
+
+void DisclosureLog::find_end() {
+    last_ = 0;
+    head_.clear();
     Query query = database_.use("SELECT id,hash FROM disclosure ORDER BY id DESC LIMIT 1");
     if (!query.step()) return;
     last_ = query.integer(0);
@@ -112,6 +120,7 @@ void DisclosureLog::append(const Reader& reader, const std::string& learner, std
 }
 
 void DisclosureLog::write(const std::vector<Pending*>& batch) {
+    if (std::exchange(unsure_, true)) find_end();  // the last write failed: whether it is there, the file says
     std::int64_t last = last_;
     std::string head = head_;
     Transaction transaction(database_);
@@ -125,6 +134,7 @@ void DisclosureLog::write(const std::vector<Pending*>& batch) {
     transaction.commit();
     last_ = last;
     head_ = head;
+    unsure_ = false;
 }
 
 std::vector<DisclosureLine> DisclosureLog::lines(const std::string& learner, std::int64_t after, std::size_t most) const {

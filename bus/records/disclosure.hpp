@@ -33,6 +33,7 @@ public:
 private:
     struct Pending;
     void write(const std::vector<Pending*>& batch);
+    void find_end();
     std::string chained(const std::string& before, std::int64_t id, std::int64_t at, std::string_view learner,
                         std::string_view line) const;
 
@@ -49,6 +50,7 @@ private:
     Database database_;
     std::int64_t last_ = 0;
     std::string head_;
+    bool unsure_ = false;
     Checkpointer checkpointer_;
 };
 

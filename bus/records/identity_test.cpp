@@ -129,6 +129,14 @@ TEST_F(Identity, ADeletedPersonsRecordStaysAndGivesWayToAnother) {
     EXPECT_NE(campus_.find("hr-id", "5511"), learner);
 }
 
+TEST_F(Identity, ADeletionReleasesNobodyWhoEverAskedForNoRelease) {
+    campus_.apply(Word::person("p1").id("institution-id", "900000011").blocked().number(1));
+    campus_.apply(Word::person("p1").deleted().number(2));
+    EXPECT_TRUE(campus_.store->learner(campus_.find("institution-id", "900000011"))->blocked);
+    campus_.apply(Word::person("p1").id("institution-id", "900000011").number(3));  // back, and asks no more
+    EXPECT_FALSE(campus_.store->learner(campus_.find("institution-id", "900000011"))->blocked);
+}
+
 TEST_F(Identity, APersonDecidesAndTheDecisionHoldsForTheKey) {
     campus_.apply(Word::person("p1").id("institution-id", "900000011"));
     const std::string learner = campus_.find("institution-id", "900000011");
@@ -194,6 +202,16 @@ TEST_F(Identity, ASecondPersonWithTheSameIdentifierIsHeldAndNothingIsMerged) {
     EXPECT_NE(second, first);
     EXPECT_EQ(campus_.shown(second), "j2:j2@/1 ");
     EXPECT_EQ(campus_.find("institution-id", "900000011"), first);
+}
+
+TEST_F(Identity, WhoMayBeTheSameHumanIsBlockedTooUntilSomebodyDecides) {
+    campus_.apply(Word::person("p1").id("institution-id", "900000011").accepted(1));
+    const std::string first = campus_.find("institution-id", "900000011");
+    campus_.apply(Word::person("p2").id("institution-id", "900000011").id("hr-id", "6622").blocked().accepted(2));
+    EXPECT_TRUE(campus_.store->learner(first)->blocked);
+    campus_.store->reject(campus_.store->waiting(0, 10).at(0).id, "pat", "twins");
+    EXPECT_FALSE(campus_.store->learner(first)->blocked);
+    EXPECT_TRUE(campus_.store->learner(campus_.find("hr-id", "6622"))->blocked);
 }
 
 TEST_F(Identity, APersonWhoIsThereLosesOnlyTheIdentifierThatIsAnothers) {

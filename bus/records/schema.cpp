@@ -64,6 +64,11 @@ CREATE INDEX waiting_how ON waiting(how) WHERE open=0;
 CREATE INDEX decision_undoes ON decision(undoes) WHERE undoes IS NOT NULL;
 )";
 
+// A deletion seldom says again that the person had asked for no release: who ever asked stays blocked when deleted.
+constexpr const char* kEverBlocked =
+    "ALTER TABLE person ADD COLUMN ever_blocked INTEGER NOT NULL DEFAULT 0; "
+    "UPDATE person SET ever_blocked=blocked";
+
 constexpr const char* kDisclosureTables = R"(
 CREATE TABLE disclosure(id INTEGER PRIMARY KEY, at INTEGER NOT NULL, learner TEXT NOT NULL, line BLOB NOT NULL, hash BLOB NOT NULL);
 CREATE INDEX disclosure_learner ON disclosure(learner);
@@ -81,7 +86,7 @@ std::int64_t format_of(Database& database) {
 }  // namespace
 
 const std::vector<Migration>& record_migrations() {
-    static const std::vector<Migration> steps{{1, kRecordTables}, {2, kWaitingTables}, {3, kMoreIndexes}};
+    static const std::vector<Migration> steps{{1, kRecordTables}, {2, kWaitingTables}, {3, kMoreIndexes}, {4, kEverBlocked}};
     return steps;
 }
 

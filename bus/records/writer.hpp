@@ -84,7 +84,7 @@ private:
         int origin = 0;
         WordVersion version;
         std::int64_t born = 0, learner = 0;
-        bool deleted = false, blocked = false;
+        bool deleted = false, blocked = false, ever_blocked = false;
         PersonState state = PersonState::kSound;
         Decided decided = Decided::kNone;
     };

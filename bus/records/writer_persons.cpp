@@ -15,7 +15,8 @@ namespace {
 
 #define CLRBUS_PERSON_COLUMNS                                                                                                \
     "id,key_hash,origin,source,route,business,source_number,position,generation,content,born,learner,deleted,blocked,state," \
-    "decided"
+    "decided,"                                                                                                               \
+    "ever_blocked"
 
 constexpr int kRealPerson = 0;
 constexpr int kPrincipal = 1;  // an identifier that an authority's statement named: nobody else may know the person yet
@@ -97,6 +98,7 @@ Writer::Person Writer::read_person(Query& query) {
     person.blocked = query.integer(13) != 0;
     person.state = static_cast<PersonState>(query.integer(14));
     person.decided = static_cast<Decided>(query.integer(15));
+    person.ever_blocked = query.integer(16) != 0;
     return person;
 }
 
@@ -160,7 +162,8 @@ Outcome Writer::apply_person(const Incoming& incoming) {
     }
     person.key_hash = key_hash;
     person.born = std::min(person.born, incoming.accepted);
-    person.blocked = h.blocked;
+    person.ever_blocked = person.ever_blocked || h.blocked;
+    person.blocked = h.deleted ? person.ever_blocked : h.blocked;
     person.deleted = h.deleted;
     if (!same && person.decided == Decided::kRejected)
         person.decided = Decided::kNone;  // what was decided was about other identifiers
@@ -176,10 +179,10 @@ Outcome Writer::apply_person(const Incoming& incoming) {
     {
         Query query =
             database_.use("INSERT INTO person(" CLRBUS_PERSON_COLUMNS
-                          ",accepted,sealed) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18) "
+                          ",accepted,sealed) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19) "
                           "ON CONFLICT(id) DO UPDATE SET "
                           "source=?4,route=?5,business=?6,source_number=?7,position=?8,generation=?9,content=?10,born=?11,"
-                          "deleted=?13,blocked=?14,state=?15,decided=?16,accepted=?17,sealed=?18");
+                          "deleted=?13,blocked=?14,state=?15,decided=?16,ever_blocked=?17,accepted=?18,sealed=?19");
         query.add(person.id)
             .blob(person.key_hash)
             .add(kRealPerson)
@@ -191,7 +194,7 @@ Outcome Writer::apply_person(const Incoming& incoming) {
             .add(incoming.version.generation)
             .blob(incoming.content);
         query.add(person.born).id(person.learner).add(person.deleted).add(person.blocked).add(static_cast<int>(person.state));
-        query.add(static_cast<int>(person.decided)).add(incoming.accepted).blob(sealed).run();
+        query.add(static_cast<int>(person.decided)).add(person.ever_blocked).add(incoming.accepted).blob(sealed).run();
     }
     // A deletion that names no identifiers says nothing about them.
     const Hashes before = fresh ? Hashes{} : claims_of(person.id, true);
@@ -212,12 +215,15 @@ Outcome Writer::apply_person(const Incoming& incoming) {
         const Hashes all = claims_of(person.id, false);
         changed.insert(all.begin(), all.end());
     }
+    if (was_blocked != person.blocked || person.blocked) {
+        const Hashes all = claims_of(person.id, false);
+        changed.insert(all.begin(), all.end());
+    }
     Hashes affected;
     evaluate_person(person, affected);
     changed.insert(affected.begin(), affected.end());
     reevaluate(changed);
     load_person(person.id, person);
-    if (person.learner != 0 && was_blocked != person.blocked) update_blocked(person.learner);
     if (had != 0 && !same) touch(merged_learner(database_, had));
     if (same) return Outcome::kUnchanged;
     return person.state == PersonState::kSound || person.deleted || person.decided == Decided::kAccepted ? Outcome::kApplied
@@ -247,6 +253,11 @@ Outcome Writer::apply_older_person(const Person& person, const Incoming& incomin
         const Hashes all = claims_of(person.id, true);
         changed.insert(all.begin(), all.end());
     }
+    if (incoming.header.blocked && !person.ever_blocked) {
+        database_.use("UPDATE person SET ever_blocked=1,blocked=max(blocked,deleted) WHERE id=?").add(person.id).run();
+        const Hashes all = claims_of(person.id, false);
+        changed.insert(all.begin(), all.end());
+    }
     reevaluate(changed);
     return person.content == incoming.content ? Outcome::kUnchanged : Outcome::kSuperseded;
 }
@@ -263,7 +274,7 @@ void Writer::claim_principal(const Incoming& incoming, const std::vector<Identif
     person.id = next_id(last_person_, "SELECT coalesce(max(id),0) FROM person");
     {
         Query query = database_.use("INSERT INTO person(" CLRBUS_PERSON_COLUMNS
-                                    ",accepted,sealed) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+                                    ",accepted,sealed) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
         query.add(person.id)
             .blob(key_hash)
             .add(kPrincipal)
@@ -273,7 +284,17 @@ void Writer::claim_principal(const Incoming& incoming, const std::vector<Identif
             .add(0)
             .add(0)
             .add(0);
-        query.blob("").add(0).null().add(0).add(0).add(static_cast<int>(PersonState::kSound)).add(0).add(0).blob("").run();
+        query.blob("")
+            .add(0)
+            .null()
+            .add(0)
+            .add(0)
+            .add(static_cast<int>(PersonState::kSound))
+            .add(0)
+            .add(0)
+            .add(0)
+            .blob("")
+            .run();
     }
     claim(best->hash, person.id, true, 0, true);
     reevaluate({best->hash});
@@ -284,6 +305,7 @@ void Writer::reevaluate(const Hashes& hashes) {
     if (hashes.empty()) return;
     Hashes affected = hashes;
     std::set<std::int64_t> persons;
+    std::set<std::int64_t> learners;
     for (const std::string& hash : hashes) {
         Query query = database_.use("SELECT person FROM claim WHERE hash=?");
         query.blob(hash);
@@ -291,8 +313,11 @@ void Writer::reevaluate(const Hashes& hashes) {
     }
     for (const std::int64_t id : persons) {
         Person person;
-        if (load_person(id, person)) evaluate_person(person, affected);
+        if (!load_person(id, person)) continue;
+        evaluate_person(person, affected);
+        if (person.learner != 0) learners.insert(person.learner);
     }
+    for (const std::int64_t learner : learners) update_blocked(learner);
     std::set<std::string> keys;
     for (const std::string& hash : affected) {
         Query query =
@@ -362,16 +387,32 @@ std::int64_t Writer::learner_of(Owner& owner) {
     return owner.learner;
 }
 
-// A person who asked for no release in one place is blocked in all that were merged with it.
+// A person who asked for no release in one place is blocked in all that were merged with it. So is, until somebody decides, the
+// learner who holds an identifier of a person in conflict that asked for it: it may be the same human.
 void Writer::update_blocked(std::int64_t learner) {
     const std::int64_t top = merged_learner(database_, learner);
-    Query query = database_.use(
-        "WITH RECURSIVE one(id) AS (SELECT ?1 UNION SELECT l.id FROM learner l JOIN one ON l.merged_into=one.id) "
-        "UPDATE learner SET version=version+1,changed=max(changed+1000,?2),blocked=(SELECT coalesce(max(p.blocked),0) FROM "
-        "person p WHERE p.learner IN "
-        "(SELECT id FROM one)) "
-        "WHERE id=?1");
-    query.add(top).add(now_).run();
+    bool was = false;
+    bool blocked = false;
+    {
+        Query query = database_.use(
+            "WITH RECURSIVE one(id) AS (SELECT ?1 UNION SELECT l.id FROM learner l JOIN one ON l.merged_into=one.id) "
+            "SELECT (SELECT blocked FROM learner WHERE id=?1),"
+            "EXISTS(SELECT 1 FROM one JOIN person p ON p.learner=one.id WHERE p.blocked=1) OR "
+            "EXISTS(SELECT 1 FROM one JOIN person p ON p.learner=one.id JOIN claim c ON c.person=p.id AND c.current=1 AND "
+            "c.identity=1 "
+            "JOIN claim d ON d.hash=c.hash AND d.current=1 JOIN person q ON q.id=d.person "
+            "WHERE q.blocked=1 AND q.state=1 AND q.decided=0)");
+        query.add(top);
+        query.step();
+        was = query.integer(0) != 0;
+        blocked = query.integer(1) != 0;
+    }
+    if (was == blocked) return;
+    database_.use("UPDATE learner SET blocked=?,version=version+1,changed=max(changed+1000,?) WHERE id=?")
+        .add(blocked)
+        .add(now_)
+        .add(top)
+        .run();
 }
 
 }  // namespace clrbus::records
