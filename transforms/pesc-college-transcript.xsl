@@ -46,12 +46,16 @@
       <xsl:otherwise><xsl:value-of select="$careers-4"/></xsl:otherwise>
     </xsl:choose>
   </xsl:variable>
+  <!-- The career that the document begins with: a school that sends one transcript for all careers replaces it as the student goes on, one that
+       sends them apart keeps them apart. -->
   <xsl:variable name="career">
-    <xsl:if test="contains($careers, ' undergraduate')">+undergraduate</xsl:if>
-    <xsl:if test="contains($careers, ' graduate')">+graduate</xsl:if>
-    <xsl:if test="contains($careers, ' professional')">+professional</xsl:if>
+    <xsl:choose>
+      <xsl:when test="contains($careers, ' undergraduate')">undergraduate</xsl:when>
+      <xsl:when test="contains($careers, ' graduate')">graduate</xsl:when>
+      <xsl:when test="contains($careers, ' professional')">professional</xsl:when>
+    </xsl:choose>
   </xsl:variable>
-  <xsl:variable name="level" select="substring($career, 2)"/>
+  <xsl:variable name="level" select="string($career)"/>
   <!-- Without a number nobody can say that two documents tell of one person: then each document stands for itself. -->
   <xsl:variable name="person">
     <xsl:choose>
