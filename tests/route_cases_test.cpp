@@ -31,21 +31,39 @@ std::vector<std::string> folders_of(const fs::path& folder) {
     return out;
 }
 
+LoadedRoutes routes_with(const fs::path& schemas) {
+    RouteAssetFolders folders{.schemas = schemas,
+                              .transforms = kProject / "transforms",
+                              .codes = kProject / "conf/codes",
+                              .adapter_schemas = {},
+                              .zone = "America/Chicago"};
+    for (const std::string& adapter : folders_of(kProject / "adapters")) {
+        const fs::path schema = kProject / "adapters" / adapter / "config.xsd";
+        if (fs::exists(schema)) folders.adapter_schemas.push_back(schema);
+    }
+    RouteAssets assets(std::move(folders));
+    return load_routes(kProject / "routes", assets);
+}
+
 const LoadedRoutes& all_routes() {
-    static const LoadedRoutes loaded = [] {
-        RouteAssetFolders folders{.schemas = kProject / "xsd",
-                                  .transforms = kProject / "transforms",
-                                  .codes = kProject / "conf/codes",
-                                  .adapter_schemas = {},
-                                  .zone = "America/Chicago"};
-        for (const std::string& adapter : folders_of(kProject / "adapters")) {
-            const fs::path schema = kProject / "adapters" / adapter / "config.xsd";
-            if (fs::exists(schema)) folders.adapter_schemas.push_back(schema);
-        }
-        RouteAssets assets(std::move(folders));
-        return load_routes(kProject / "routes", assets);
-    }();
+    static const LoadedRoutes loaded = routes_with(kProject / "xsd");
     return loaded;
+}
+
+std::shared_ptr<const CompiledRoute> route_named(const LoadedRoutes& loaded, const std::string& id) {
+    const auto found =
+        std::find_if(loaded.routes.begin(), loaded.routes.end(), [&](const auto& route) { return route->id() == id; });
+    return found == loaded.routes.end() ? nullptr : *found;
+}
+
+// Real documents and the official schemas are no part of the project: looked for beside the checkout.
+fs::path shared(const std::string& name) {
+    fs::path folder = kProject;
+    for (int up = 0; up < 3; ++up) {
+        folder = folder.parent_path();
+        if (fs::is_directory(folder / "shared/pesc" / name)) return folder / "shared/pesc" / name;
+    }
+    return {};
 }
 
 class RouteCases : public ::testing::TestWithParam<std::string> {};
@@ -67,27 +85,17 @@ std::string test_name(const ::testing::TestParamInfo<std::string>& info) {
 
 INSTANTIATE_TEST_SUITE_P(Routes, RouteCases, ::testing::ValuesIn(folders_of(kProject / "routes")), test_name);
 
-fs::path shared_transcripts() {
-    fs::path folder = kProject;
-    for (int up = 0; up < 3; ++up) {
-        folder = folder.parent_path();
-        if (fs::is_directory(folder / "shared/pesc/samples/transcripts")) return folder / "shared/pesc/samples/transcripts";
-    }
-    return {};
-}
-
 TEST(RealTranscripts, SayInTheRecordWhatTheDocumentSays) {
-    if (shared_transcripts().empty()) GTEST_SKIP() << "no real documents beside the checkout";
-    const auto& routes = all_routes().routes;
-    const auto pesc = std::find_if(routes.begin(), routes.end(), [](const auto& route) { return route->id() == "pesc"; });
-    ASSERT_NE(pesc, routes.end());
+    if (shared("samples/transcripts").empty()) GTEST_SKIP() << "no real documents beside the checkout";
+    const auto pesc = route_named(all_routes(), "pesc");
+    ASSERT_TRUE(pesc);
     const fs::path output = fs::temp_directory_path() / ("pesc-check-" + std::to_string(::getpid()) + ".xml");
     std::size_t recorded = 0, filtered = 0, dead = 0;
-    for (const auto& entry : fs::directory_iterator(shared_transcripts())) {
+    for (const auto& entry : fs::directory_iterator(shared("samples/transcripts"))) {
         const std::string name = entry.path().filename().string();
         if (name.rfind("ct-", 0) != 0) continue;
         SCOPED_TRACE(name);
-        const auto results = dry_run(**pesc, entry.path());
+        const auto results = dry_run(*pesc, entry.path());
         ASSERT_EQ(results.size(), 1U);
         if (results[0].kind == DryResult::Kind::kFiltered) {
             EXPECT_EQ(results[0].reason, "test");
@@ -112,6 +120,35 @@ TEST(RealTranscripts, SayInTheRecordWhatTheDocumentSays) {
     EXPECT_GE(dead, 1U);
 }
 
+// What ours let through because a later version has it, the official schema of the version refuses: so it is the one that
+// judges.
+TEST(OfficialSchemas, TakeOverWhereTheyLie) {
+    if (shared("xsd").empty()) GTEST_SKIP() << "no official schemas beside the checkout";
+    const fs::path folder = fs::temp_directory_path() / ("official-" + std::to_string(::getpid()));
+    fs::create_directories(folder);
+    fs::copy(kProject / "xsd", folder / "xsd", fs::copy_options::recursive | fs::copy_options::copy_symlinks);
+    std::ifstream in(kProject / "routes/pesc/cases/version-1.8-outcomes/input.xml");
+    std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+    text.replace(text.find("v1.8.0"), 6, "v1.4.0");
+    const fs::path early = folder / "early.xml";
+    std::ofstream(early) << text;
+    const auto ours = dry_run(*route_named(routes_with(folder / "xsd"), "pesc"), early);
+    EXPECT_EQ(ours.at(0).kind, DryResult::Kind::kOutput) << (ours.at(0).error ? ours.at(0).error->what() : "");
+
+    const fs::path official = folder / "xsd/pesc/official";
+    fs::create_directories(official);
+    fs::copy(shared("xsd") / "CollegeTranscript_v1.4.0.xsd", official / "college-transcript-1.4.xsd");
+    fs::copy(shared("xsd") / "AcademicRecord_v1.7.0.xsd", official);
+    fs::copy(shared("xsd") / "CoreMain_v1.12.0.xsd", official);
+    const LoadedRoutes loaded = routes_with(folder / "xsd");
+    const auto theirs = dry_run(*route_named(loaded, "pesc"), early);
+    EXPECT_EQ(theirs.at(0).kind, DryResult::Kind::kDead);
+    const auto other = dry_run(*route_named(loaded, "pesc"), kProject / "routes/pesc/cases/version-1.8-outcomes/input.xml");
+    EXPECT_EQ(other.at(0).kind, DryResult::Kind::kOutput) << "the other versions stay with ours";
+    std::error_code ignored;
+    fs::remove_all(folder, ignored);
+}
+
 std::string member(const std::string& line, const std::string& name) {
     const auto at = line.find("\"" + name + "\": \"");
     if (at == std::string::npos) return {};
@@ -134,10 +171,9 @@ TEST(Samples, AreJudgedAsTheirManifestSays) {
         const std::string expect = member(line, "expect");
         if (expect.empty()) continue;
         SCOPED_TRACE(file + " is to be " + expect);
-        const auto& routes = all_routes().routes;
-        const auto found = std::find_if(routes.begin(), routes.end(), [&](const auto& one) { return one->id() == route; });
-        ASSERT_NE(found, routes.end());
-        const auto results = dry_run(**found, folder / file);
+        const auto judge = route_named(all_routes(), route);
+        ASSERT_TRUE(judge);
+        const auto results = dry_run(*judge, folder / file);
         ASSERT_FALSE(results.empty());
         const auto count = [&](DryResult::Kind kind) {
             return std::count_if(results.begin(), results.end(), [kind](const auto& result) { return result.kind == kind; });
