@@ -3,10 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <boost/json.hpp>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include "clr/test_record.hpp"
 #include "core/error.hpp"
@@ -281,6 +283,23 @@ TEST_F(Service, ShowsAPageThatEscapesEverything) {
     institution.test = true;
     start(institution);
     EXPECT_THAT(get(kLearnerPath).body, HasSubstr("<strong>TEST</strong>"));
+}
+
+TEST_F(Service, ManyReadersAtOnceWhileAKeyIsRotated) {
+    std::atomic<int> wrong = 0;
+    {
+        std::vector<std::jthread> threads;
+        for (int t = 0; t < 4; ++t)
+            threads.emplace_back([&, t] {
+                for (int i = 0; i < 15; ++i) {
+                    const records::Reader reader{records::Reader::Kind::kStaff, "reader " + std::to_string((t + i) % 3), ""};
+                    wrong += !service_->verify(get(kLearnerPath + "/clr", "", reader).body).good;
+                    wrong += get(kLearnerPath, "", reader).status != 200;
+                }
+            });
+        keys_.rotate(crypto::Algorithm::kEs256);
+    }
+    EXPECT_EQ(wrong, 0);
 }
 
 // What others say of our records: schema validity by ajv, signatures by jose.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <mutex>
 #include <string>
 
 #include "clr/institution.hpp"
@@ -170,6 +171,7 @@ struct FakeRecords : RecordSource {
     std::map<std::string, std::string> catalogue = definitions();
     std::vector<std::string> log;
     bool away = false;
+    std::mutex mutex;  // guards log
 
     records::Release decide(const records::Reader& reader, const std::string& learner) const {
         if (learner != held.id) return records::Release::kUnknown;
@@ -181,6 +183,7 @@ struct FakeRecords : RecordSource {
     records::ReadAnswer read(const records::Reader& reader, const std::string& learner, std::string_view purpose) override {
         if (away) throw Error(Fault::kAway, "REC-001", "reading", "the disk is away");
         const auto release = decide(reader, learner);
+        const std::scoped_lock lock(mutex);
         log.push_back("read " + std::string(purpose));
         return {release, release == records::Release::kReleased ? held : records::LearnerRecord{}};
     }
@@ -194,6 +197,7 @@ struct FakeRecords : RecordSource {
     }
     records::Release disclose(const records::Reader& reader, const std::string& learner, std::string_view purpose,
                               std::string_view) override {
+        const std::scoped_lock lock(mutex);
         log.push_back("disclose " + std::string(purpose));
         return decide(reader, learner);
     }
