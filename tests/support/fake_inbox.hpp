@@ -92,6 +92,10 @@ public:
         const std::lock_guard lock(mutex_);
         return puts_;
     }
+    std::size_t answered() const {
+        const std::lock_guard lock(mutex_);
+        return answered_;
+    }
     bool wait_for_messages(std::size_t count) const {
         return wait_until([&] { return messages().size() >= count; });
     }
@@ -125,12 +129,14 @@ private:
             }
         }
         done(receipt);
+        const std::lock_guard lock(mutex_);
+        ++answered_;
     }
 
     std::string route_;
     std::filesystem::path spool_;
     mutable std::mutex mutex_;
-    std::size_t puts_ = 0;
+    std::size_t puts_ = 0, answered_ = 0;
     std::vector<Incoming> messages_;
     std::map<std::string, std::string> ids_;
     std::map<std::string, State> states_;
