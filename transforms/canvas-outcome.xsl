@@ -15,8 +15,8 @@
     <definition source="canvas" key="{$host}|outcome|{$outcome}" version="{$version}" type="Competency" component="outcomes" deleted="{normalize-space($body/workflow_state) = 'deleted'}">
       <name><xsl:value-of select="substring($title, 1, 1000)"/></name>
       <!-- Canvas lets people write HTML here. -->
-      <xsl:variable name="text" select="normalize-space(f:replace(f:replace(f:replace($body/description, '&lt;[^&lt;&gt;]*&gt;', ' '), '&amp;nbsp;', ' '), '&amp;amp;', '&amp;'))"/>
-      <xsl:if test="$text != ''"><description><xsl:value-of select="substring($text, 1, 20000)"/></description></xsl:if>
+      <xsl:variable name="text" select="normalize-space(f:replace(f:replace(f:replace(substring($body/description, 1, 15000), '&lt;[^&lt;&gt;]*&gt;', ' '), '&amp;nbsp;', ' '), '&amp;amp;', '&amp;'))"/>
+      <xsl:if test="$text != ''"><description><xsl:value-of select="$text"/></description></xsl:if>
       <xsl:if test="normalize-space($rubric/mastery_points) != ''"><criteria>Mastery from <xsl:value-of select="normalize-space($rubric/mastery_points)"/> points</criteria></xsl:if>
       <xsl:if test="$method != ''"><assessment>Calculation in Canvas: <xsl:value-of select="normalize-space(concat($method, ' ', $body/calculation_int))"/></assessment></xsl:if>
       <xsl:call-template name="authority"/>

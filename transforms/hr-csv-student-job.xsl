@@ -50,7 +50,7 @@
         <source-organization name="{$unit}"/>
         <role><xsl:value-of select="normalize-space($row/TITLE)"/></role>
         <xsl:if test="normalize-space($row/TOTAL_HOURS) != ''"><hours><xsl:value-of select="normalize-space($row/TOTAL_HOURS)"/></hours></xsl:if>
-        <xsl:for-each select="$row/*[f:matches(., '^[ ]*[1-5][ ]*$')]">
+        <xsl:for-each select="$row/*[string-length(normalize-space()) = 1 and contains('12345', normalize-space())]">
           <xsl:variable name="outcome" select="f:replace(f:lower(local-name()), '_', '-')"/>
           <xsl:variable name="title" select="f:code('workplace-outcomes', $outcome, 'name')"/>
           <xsl:if test="$title != ''">
