@@ -136,7 +136,8 @@
       <xsl:call-template name="honors"><xsl:with-param name="summaries" select="$summary"/></xsl:call-template>
       <xsl:for-each select="School/SchoolOverrideCode"><tag><xsl:value-of select="normalize-space()"/></tag></xsl:for-each>
       <xsl:apply-templates select="$summary"/>
-      <xsl:apply-templates select="NoteMessage | School/NoteMessage | $summary/NoteMessage | $summary/AcademicProgram/NoteMessage | AdditionalStudentAchievements/NoteMessage"/>
+      <xsl:apply-templates select="NoteMessage | School/NoteMessage | StudentLevel/NoteMessage | $summary/NoteMessage | $summary/GPA/NoteMessage | $summary/AcademicHonors/NoteMessage
+          | $summary/AcademicProgram/NoteMessage | AdditionalStudentAchievements/NoteMessage"/>
     </achievement>
     <xsl:variable name="school" select="School"/>
     <xsl:apply-templates select="AcademicAward"><xsl:with-param name="record" select="string($key)"/><xsl:with-param name="school" select="$school"/></xsl:apply-templates>
@@ -168,6 +169,7 @@
         <xsl:call-template name="day"><xsl:with-param name="name" select="'end'"/><xsl:with-param name="value" select="$detail/SessionEndDate"/></xsl:call-template>
       </session>
     </xsl:variable>
+    <xsl:variable name="summaries" select="AcademicSummary | AcademicProgram/ProgramSummary"/>
     <achievement key="{$key}" type="ext:AcademicSession" component="academic-record">
       <xsl:call-template name="level-attribute"><xsl:with-param name="code" select="normalize-space(StudentLevel/StudentLevelCode)"/></xsl:call-template>
       <xsl:call-template name="day"><xsl:with-param name="name" select="'begin'"/><xsl:with-param name="value" select="$detail/SessionBeginDate"/></xsl:call-template>
@@ -177,11 +179,12 @@
       <xsl:call-template name="taught-by"><xsl:with-param name="school" select="$school"/></xsl:call-template>
       <xsl:copy-of select="$session"/>
       <xsl:for-each select="AcademicProgram | AcademicSummary/AcademicProgram"><xsl:call-template name="program"/></xsl:for-each>
-      <xsl:call-template name="honors"><xsl:with-param name="summaries" select="AcademicSummary | AcademicProgram/ProgramSummary"/></xsl:call-template>
+      <xsl:call-template name="honors"><xsl:with-param name="summaries" select="$summaries"/></xsl:call-template>
       <xsl:for-each select="School/SchoolOverrideCode"><tag><xsl:value-of select="normalize-space()"/></tag></xsl:for-each>
-      <xsl:apply-templates select="AcademicSummary | AcademicProgram/ProgramSummary"/>
+      <xsl:apply-templates select="$summaries"/>
       <association type="isPartOf" target="{$record}"/>
-      <xsl:apply-templates select="NoteMessage | $detail/NoteMessage | School/NoteMessage | AcademicProgram/NoteMessage | AcademicSummary/NoteMessage | AcademicSummary/AcademicProgram/NoteMessage"/>
+      <xsl:apply-templates select="NoteMessage | $detail/NoteMessage | School/NoteMessage | StudentLevel/NoteMessage | AcademicProgram/NoteMessage | AcademicSummary/AcademicProgram/NoteMessage
+          | $summaries/NoteMessage | $summaries/GPA/NoteMessage | $summaries/AcademicHonors/NoteMessage"/>
     </achievement>
     <xsl:apply-templates select="AcademicAward"><xsl:with-param name="record" select="$record"/><xsl:with-param name="school" select="$school"/></xsl:apply-templates>
     <xsl:apply-templates select="Course">

@@ -121,9 +121,10 @@ def of_source(root):
             for node in session.findall("Course"):
                 course(node, designator, session.find("School"), school)
     for node in student.iter("AcademicHonors"):
-        title = text(node, "HonorsTitle") or text(node, "HonorsLevel") or text(node, "NoteMessage")
+        title = text(node, "HonorsTitle") or text(node, "HonorsLevel")
         if title:
             facts["honors"][(title, text(node, "HonorsLevel"))] += 1
+    notes(root, False, facts["note"])
     for node in student.iter("Licensure"):
         facts["licence"][text(node, "LicensureName") or "License"] += 1
     for test in student.findall("Tests"):
@@ -134,14 +135,29 @@ def of_source(root):
     return facts
 
 
+SILENT = "TransmissionData Person Health Contacts Delinquencies LanguageOfInstruction Language Name FrameworkSourceReference".split()
+
+
+def notes(node, in_course, found):
+    """Every NoteMessage but those of SILENT elements; what looks like a social security number is masked."""
+    for child in node:
+        if child.tag == "NoteMessage" and text(child):
+            found[re.sub(r"\b(\d{3}-\d\d-\d{4}|\d{9})\b", "***", text(child))] += 1
+        elif child.tag not in SILENT and not (in_course and child.tag in ("Requirement", "Attribute", "Proficiency")):
+            notes(child, child.tag == "Course", found)
+
+
 CODES = ("OPEID NCHELPID IPEDS ATP FICE ACT CCD PSS CEEBACT CSIS USIS ESIS PSIS DUNS MutuallyDefined APAS GEOCode GeoCode PSID LocalOrganizationID").split()
 KINDS = ("record session course credits grade cip original taught-by outcome award thesis program honors gpa hours-attempted hours-earned "
-         "hours-points licence test score").split()
+         "hours-points licence test score note").split()
 RESULTS = {"Credit hours attempted": "hours-attempted", "Credit hours earned": "hours-earned", "Quality points": "hours-points", "GPA": "gpa"}
 
 
 def of_output(root):
     facts = {k: Counter() for k in KINDS}
+    for note in root.iter(LR + "note"):
+        if not text(note).startswith("A score was invalidated"):
+            facts["note"][text(note)] += 1
     for a in root.findall(LR + "achievement"):
         name, code, kind = text(a, LR + "name"), text(a, LR + "code"), a.get("type")
         school = a.find(LR + "source-organization")

@@ -41,11 +41,13 @@
       <xsl:variable name="special" select="AcademicAwardProgram[AcademicProgramType = 'Concentration' or AcademicProgramType = 'Specialization' or AcademicProgramType = 'Focus']"/>
       <xsl:if test="normalize-space($major/AcademicProgramName)"><field-of-study><xsl:value-of select="normalize-space($major/AcademicProgramName)"/></field-of-study></xsl:if>
       <xsl:if test="normalize-space($special/AcademicProgramName)"><specialization><xsl:value-of select="normalize-space($special/AcademicProgramName)"/></specialization></xsl:if>
-      <xsl:call-template name="honors"><xsl:with-param name="summaries" select=". | AcademicSummary | AcademicAwardProgram/ProgramSummary"/></xsl:call-template>
-      <xsl:apply-templates select="AcademicSummary | AcademicAwardProgram/ProgramSummary"/>
+      <xsl:variable name="summaries" select="AcademicSummary | AcademicAwardProgram/ProgramSummary"/>
+      <xsl:call-template name="honors"><xsl:with-param name="summaries" select=". | $summaries"/></xsl:call-template>
+      <xsl:apply-templates select="$summaries"/>
       <xsl:apply-templates select="AcademicDegreeRequirement"/>
       <association type="isRelatedTo" target="{$record}"/>
-      <xsl:apply-templates select="NoteMessage | AcademicAwardProgram/NoteMessage | AcademicDegreeRequirement/NoteMessage | AcademicSummary/NoteMessage"/>
+      <xsl:apply-templates select="NoteMessage | AcademicHonors/NoteMessage | AcademicAwardProgram/NoteMessage | AcademicDegreeRequirement/NoteMessage | AcademicSummary/AcademicProgram/NoteMessage
+          | $summaries/NoteMessage | $summaries/GPA/NoteMessage | $summaries/AcademicHonors/NoteMessage"/>
     </achievement>
   </xsl:template>
 
@@ -79,7 +81,7 @@
   <xsl:template name="honors">
     <xsl:param name="summaries"/>
     <xsl:for-each select="$summaries/AcademicHonors">
-      <xsl:variable name="title" select="f:default(normalize-space(HonorsTitle), f:default(normalize-space(HonorsLevel), normalize-space(NoteMessage)))"/>
+      <xsl:variable name="title" select="f:default(normalize-space(HonorsTitle), normalize-space(HonorsLevel))"/>
       <xsl:if test="$title">
         <honors title="{$title}">
           <xsl:if test="normalize-space(HonorsLevel)"><xsl:attribute name="level"><xsl:value-of select="normalize-space(HonorsLevel)"/></xsl:attribute></xsl:if>

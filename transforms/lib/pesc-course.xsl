@@ -114,7 +114,10 @@
     <xsl:if test="$name">
       <alignment name="{$name}" framework="{local-name()}">
         <xsl:if test="normalize-space(RAPCode)"><xsl:attribute name="code"><xsl:value-of select="normalize-space(RAPCode)"/></xsl:attribute></xsl:if>
-        <xsl:if test="ConditionsMetCode"><xsl:attribute name="description">Conditions met: <xsl:value-of select="normalize-space(ConditionsMetCode)"/></xsl:attribute></xsl:if>
+        <xsl:if test="ConditionsMetCode | NoteMessage[normalize-space()]"><xsl:attribute name="description">
+          <xsl:if test="ConditionsMetCode">Conditions met: <xsl:value-of select="normalize-space(ConditionsMetCode)"/></xsl:if>
+          <xsl:for-each select="NoteMessage[normalize-space()]"><xsl:value-of select="concat('. ', normalize-space())"/></xsl:for-each>
+        </xsl:attribute></xsl:if>
       </alignment>
     </xsl:if>
   </xsl:template>
@@ -233,7 +236,7 @@
         </xsl:for-each>
       </xsl:for-each>
       <xsl:for-each select="$scores[ScoreInvalidatedIndicator = 'true' or ScoreInvalidatedIndicator = '1' or ScoreInvalidatedIndicator = 'True']"><note>A score was invalidated: <xsl:value-of select="f:default(normalize-space(../SubtestName), normalize-space(../SubtestCode | ../EducationSubtestCode))"/></note></xsl:for-each>
-      <xsl:apply-templates select="NoteMessage | Subtest/NoteMessage | Subtest/TestScores/NoteMessage"/>
+      <xsl:apply-templates select="NoteMessage | StudentLevel/NoteMessage | Subtest/NoteMessage | Subtest/TestScores/NoteMessage"/>
     </achievement>
   </xsl:template>
 </xsl:stylesheet>
