@@ -93,13 +93,7 @@ void Connection::hello() {
         // Speaks AMQP and has not said who it is. Told so in AMQP; its frames are not read.
         log_peer(name_, "refused, it left out SASL");
         count_refused("no-sasl");
-        engine_ = std::make_unique<Engine>(Engine::Setup{.limits = shared_.limits,
-                                                         .nodes = shared_.nodes,
-                                                         .unfinished_total = shared_.unfinished,
-                                                         .mailbox = mailbox_,
-                                                         .container = shared_.container,
-                                                         .user = {},
-                                                         .connection = name_});
+        make_engine({});
         engine_->close({"amqp:unauthorized-access", "authenticate with SASL before AMQP"});
         in_.clear();
         stage_ = Stage::kAmqp;
@@ -160,15 +154,20 @@ void Connection::refuse_login(Instant now) {
 void Connection::after_sasl(Instant) {
     out_ += sasl_->take_output();
     log_peer(name_, sasl_->mechanism() + ", user '" + sasl_->user() + "'");
+    make_engine(sasl_->user());
+    stage_ = Stage::kAmqp;
+    if (stopping_) engine_->begin_stop();
+}
+
+void Connection::make_engine(std::string user) {
     engine_ = std::make_unique<Engine>(Engine::Setup{.limits = shared_.limits,
                                                      .nodes = shared_.nodes,
                                                      .unfinished_total = shared_.unfinished,
+                                                     .in_flight_total = shared_.in_flight,
                                                      .mailbox = mailbox_,
                                                      .container = shared_.container,
-                                                     .user = sasl_->user(),
+                                                     .user = std::move(user),
                                                      .connection = name_});
-    stage_ = Stage::kAmqp;
-    if (stopping_) engine_->begin_stop();
 }
 
 void Connection::goodbye(std::string_view reason) {
@@ -213,6 +212,7 @@ Connection::Instant Connection::tick(Instant now) {
         }
     }
     if (frame_since_) {
+        if (!wants_input()) frame_since_ = now;  // it is we who do not read
         if (now >= *frame_since_ + shared_.limits.frame) {
             count_refused("slow-frame");
             frame_since_.reset();

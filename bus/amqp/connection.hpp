@@ -31,6 +31,7 @@ struct ConnectionShared {
     std::shared_ptr<const crypto::TlsContext> tls;  // shared with the other listeners; null: plain
     bool plain_on_loopback = false;
     std::atomic<std::uint64_t> unfinished{0};
+    std::atomic<std::uint64_t> in_flight{0};
 };
 
 class Connection {
@@ -68,6 +69,7 @@ private:
     void refuse_login(Instant now);
     void goodbye(std::string_view reason);
     void end(const Condition& why);
+    void make_engine(std::string user);
 
     ConnectionShared& shared_;
     const std::shared_ptr<Mailbox> mailbox_;  // shared with the links and password checks of this connection

@@ -27,6 +27,7 @@ namespace {
 
 constexpr std::size_t kSessionFrames = 1024;  // incoming window of a session, in frames of the largest size
 constexpr std::chrono::milliseconds kDrainAgain{5};
+constexpr std::chrono::milliseconds kMemoryAgain{5};
 constexpr std::size_t kOutgoingRoom = 256 * 1024;  // bytes of messages that Proton holds for one session
 
 class MailLink : public InLink, public OutLink {
@@ -195,6 +196,18 @@ struct Engine::Impl {
         }
     }
 
+    void add_in_flight(std::uint64_t bytes) {
+        in_flight += bytes;
+        setup.in_flight_total.fetch_add(bytes, std::memory_order_relaxed);
+    }
+    void take_in_flight(std::uint64_t bytes) {
+        in_flight -= bytes;
+        setup.in_flight_total.fetch_sub(bytes, std::memory_order_relaxed);
+    }
+    bool others_fill_memory() const {
+        return setup.in_flight_total.load(std::memory_order_relaxed) > setup.limits.max_in_flight_total;
+    }
+
     Link* find(pn_link_t* raw) { return raw != nullptr ? static_cast<Link*>(pn_link_get_context(raw)) : nullptr; }
 
     void on_delivery(pn_delivery_t* delivery) {
@@ -203,7 +216,7 @@ struct Engine::Impl {
             if (!pn_delivery_partial(delivery)) pn_delivery_settle(delivery);
             return;
         }
-        if (link->in) in_flight += link->in->on_delivery(delivery);
+        if (link->in) add_in_flight(link->in->on_delivery(delivery));
         if (link->out) link->out->on_delivery(delivery);
     }
 
@@ -277,7 +290,7 @@ struct Engine::Impl {
 
     // The node is told; the number means nothing from now on.
     void drop(Link& link) {
-        if (link.in) in_flight -= link.in->drop();
+        if (link.in) take_in_flight(link.in->drop());
         if (link.out) link.out->drop();
         pn_link_set_context(link.raw, nullptr);
     }
@@ -307,7 +320,7 @@ struct Engine::Impl {
         if (found == links.end()) return;
         Link& link = *found->second;
         if (auto* batch = std::get_if<std::vector<Settlement>>(&mail.what); batch != nullptr && link.in) {
-            in_flight -= link.in->settle(*batch);
+            take_in_flight(link.in->settle(*batch));
             link.in->end_batch();
         } else if (auto* message = std::get_if<Outgoing>(&mail.what); message != nullptr && link.out) {
             link.out->queue(std::move(*message));
@@ -348,6 +361,8 @@ struct Engine::Impl {
         std::optional<Instant> at;
         if (next > 0) at = now + std::chrono::milliseconds(next - millis);
         handle_events();
+        // Nobody tells this connection when others have settled enough.
+        if (others_fill_memory()) at = at ? std::min(*at, now + kMemoryAgain) : now + kMemoryAgain;
         for (auto& [number, link] : links) {
             if (link->out && link->out->draining()) {
                 const Instant due = link->out->drain_retry_at(now, kDrainAgain);
@@ -436,7 +451,7 @@ bool Engine::opened() const {
 }
 
 bool Engine::wants_input() const {
-    return !impl_->stop_reading && impl_->in_flight <= impl_->setup.limits.max_in_flight;
+    return !impl_->stop_reading && impl_->in_flight <= impl_->setup.limits.max_in_flight && !impl_->others_fill_memory();
 }
 
 bool Engine::closing() const {

@@ -25,6 +25,7 @@ public:
         const Limits& limits;  // outlive the engine, as all references here
         Nodes& nodes;
         std::atomic<std::uint64_t>& unfinished_total;  // of all connections
+        std::atomic<std::uint64_t>& in_flight_total;   // likewise: bytes handed over and not settled
         std::shared_ptr<Mailbox> mailbox;              // shared with the links that others hold
         std::string container;                         // our name
         std::string user, connection;                  // as in AttachInfo

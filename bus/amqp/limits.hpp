@@ -15,7 +15,9 @@ struct Limits {
     std::uint64_t max_message = 16ULL << 20;            // announced as max-message-size
     std::uint64_t max_unfinished = 64ULL << 20;         // bytes of deliveries that have begun and not ended, one connection
     std::uint64_t max_unfinished_total = 512ULL << 20;  // the same, all connections
-    std::uint64_t max_in_flight = 32ULL << 20;    // handed over and not yet settled, one connection: above, no byte is read
+    std::uint64_t max_in_flight = 32ULL << 20;  // handed over and not yet settled, one connection: above, no byte is read
+    std::uint64_t max_in_flight_total = 48ULL
+                                        << 20;    // the same, all connections: below what the queues take before they refuse
     std::uint64_t max_output = 1ULL << 20;        // waiting for the peer to read, one connection: above, no message is written
     std::uint32_t link_credit = 500;              // deliveries that a sender may have in flight on one link
     std::uint32_t max_nodes = 2048;               // values inside the maps, lists and arrays of one performative

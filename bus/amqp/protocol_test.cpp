@@ -457,5 +457,40 @@ TEST_F(Protocol, NothingIsReadWhileTooMuchIsUnderWay) {
     sending.join();
 }
 
+TEST_F(Protocol, ManyConnectionsTogetherStayBelowTheCommonLimit) {
+    auto with = options();
+    with.limits.max_in_flight_total = 1'000'000;
+    with.io_threads = 2;
+    start(with);
+    {
+        const std::lock_guard lock(nodes.mutex);
+        nodes.hold = true;
+    }
+    std::vector<std::unique_ptr<AmqpWire>> wires;
+    for (int i = 0; i < 6; ++i) wires.push_back(sender());
+    std::string frames;
+    for (std::uint32_t i = 0; i < 100; ++i)
+        frames +=
+            frame(0, 0, ListWriter().uint(0).uint(i).binary("t").described(0x14) + AmqpWire::data(std::string(50'000, 'x')));
+    std::vector<std::thread> sending;
+    for (auto& wire : wires) sending.emplace_back([&] { wire->send(frames); });
+    ASSERT_TRUE(nodes.wait([&] { return nodes.held.size() >= 20; }));
+    // Settled bit by bit: all of it comes, never more at once than the limit and a read of each connection.
+    std::size_t most = 0;
+    for (std::size_t done = 0; done < 600;) {
+        std::vector<std::pair<std::shared_ptr<InLink>, std::uint64_t>> now;
+        ASSERT_TRUE(nodes.wait([&] { return !nodes.held.empty(); }));
+        {
+            const std::lock_guard lock(nodes.mutex);
+            now.swap(nodes.held);
+        }
+        most = std::max(most, now.size());
+        done += now.size();
+        for (auto& [link, token] : now) link->settle({Settlement{.token = token}});
+    }
+    for (auto& each : sending) each.join();
+    EXPECT_LE(most, 20U + 6 * 6);  // a connection reads at most 256 KB before it looks again
+}
+
 }  // namespace
 }  // namespace clrbus::amqp

@@ -76,7 +76,7 @@ protected:
         nodes_ = std::make_unique<AmqpNodes>(*queues_, executor_, access_, system_clock());
         amqp::AmqpListener::Options with;
         with.plain_on_loopback = true;
-        with.io_threads = 1;
+        with.io_threads = 2;
         with.limits.retry_credit = 5ms;
         listener_ = std::make_unique<amqp::AmqpListener>(with, users_, *nodes_);
         listener_->start();
