@@ -5,6 +5,17 @@
 #include <utility>
 
 namespace clrbus {
+namespace {
+
+// Blanks around a name are a slip of who wrote the file; two names that differ in them alone are one name twice.
+std::string_view csv_trimmed(std::string_view name) {
+    constexpr std::string_view kBlank = " \t\r\n";
+    const std::size_t first = name.find_first_not_of(kBlank);
+    if (first == std::string_view::npos) return {};
+    return name.substr(first, name.find_last_not_of(kBlank) - first + 1);
+}
+
+}  // namespace
 
 CsvColumns::CsvColumns(const CsvOptions& options) : options_(options) {
     if (options_.header) return;
@@ -21,7 +32,7 @@ void CsvColumns::take_header(const CsvRow& row, const CsvProblem* problem) {
         bad_header(row, problem->code, problem->column, "in the header: " + problem->why, problem->expected);
     std::unordered_set<std::string_view> seen;
     for (std::size_t i = 0; i < row.fields->size(); ++i) {
-        const std::string_view name = (*row.fields)[i];
+        const std::string_view name = csv_trimmed((*row.fields)[i]);
         if (name.empty()) bad_header(row, "CSV-010", i + 1, "a column has no name", "a name for every column");
         if (!seen.insert(name).second) bad_header(row, "CSV-009", i + 1, "a column name occurs twice", "each name once");
         names_.emplace_back(name);

@@ -158,14 +158,14 @@ TEST(CsvReducer, ReducesFilesThatOnlyTheOwnerMayRead) {
 TEST(CsvReducer, HoldsOneRowInMemory) {
     std::uint64_t size = 0;
     CsvReducer reducer(student_jobs(), [&](std::string_view part) { size += part.size(); });
-    const std::string row = "1,900-11-0001,Y,15.25,\"" + std::string(800, 't') + "\"\n";
+    const std::string row = "1,900-11-0001,Y,15.25,\"" + std::string(8000, 't') + "\"\n";
     std::uint64_t before = 0;
     reducer.write("ID,SSN,STUDENT_WORKER,RATE,TITLE\n");
-    for (int i = 0; i < 60'000; ++i) {
+    for (int i = 0; i < 6'500; ++i) {
         reducer.write(row);
         if (i == 100) before = resident_bytes();
     }
-    EXPECT_EQ(reducer.finish().kept, 60'000U);
+    EXPECT_EQ(reducer.finish().kept, 6'500U);
     EXPECT_LT(resident_bytes(), before + (16u << 20));
     EXPECT_GT(size, 45u << 20);
 }
@@ -177,7 +177,7 @@ TEST(CsvReducer, DamageNeverLeaksADroppedColumn) {
     std::string file = "ID,SSN,STUDENT_WORKER,RATE,TITLE\n";
     for (int i = 0; i < 6; ++i) file += std::to_string(i) + ",SECRET" + ",Y,SECRET,\"t,\"\"x\"\"\"\n";
     int whole = 0;
-    for (int i = 0; i < 5000; ++i) {
+    for (int i = 0; i < 2000; ++i) {
         std::string damaged = file;
         // A line end is never put into a quoted field here: a row that is cut in two gives two rows of a wrong length.
         constexpr std::string_view kLikely = "\n\";\t x\x80\r";
@@ -186,12 +186,13 @@ TEST(CsvReducer, DamageNeverLeaksADroppedColumn) {
         const Reduced r = reduced(student_jobs(), damaged, next() % 50 + 1);
         if (!r.error.empty()) continue;
         ++whole;
+        EXPECT_THAT(r.bytes, Not(HasSubstr("SECRET"))) << damaged;
         const Split s = again(r.bytes);
         EXPECT_EQ(s.stream_error, "") << damaged;
         EXPECT_EQ(s.numbers.size() + s.broken_numbers.size(), r.counts.kept + r.counts.rejected);
         for (const std::string& raw : s.broken_raw) EXPECT_EQ(raw, "");
     }
-    EXPECT_GT(whole, 1000);
+    EXPECT_GT(whole, 400);
 }
 
 }  // namespace

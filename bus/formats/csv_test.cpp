@@ -77,6 +77,12 @@ TEST(Csv, EscapesHeaderNamesAndRenamesThem) {
                 ElementsAre("<row><job>1</job><_x0032_ND>2</_x0032_ND><x_x003A_y>3</x_x003A_y></row>"));
 }
 
+TEST(Csv, PassesOverBlanksAroundHeaderNames) {
+    EXPECT_THAT(csv_split(" a ,\"b \"\n 1 ,2\n").documents, ElementsAre(csv_row(" 1 ", "2")));
+    EXPECT_EQ(csv_split("a,a \n").stream_error, "CSV-009");
+    EXPECT_EQ(csv_split("a, \n").stream_error, "CSV-010");
+}
+
 TEST(Csv, ReadsFilesWithoutHeader) {
     CsvOptions options;
     options.header = false;
