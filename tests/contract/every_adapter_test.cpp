@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <regex>
 #include <set>
 
 #include "all_adapters.hpp"
@@ -140,6 +141,20 @@ TEST_P(EveryAdapter, HasAReadmeWithItsOptionsItsSampleAndWhatToDoWhenItFails) {
     std::string sample = file_text(folder() / "samples" / "basic.xml");
     sample.erase(0, sample.find("?>\n") + 3);
     EXPECT_THAT(text, HasSubstr("```xml\n" + sample + "```"));
+}
+
+TEST_P(EveryAdapter, ExplainsEachOfItsCodes) {
+    const std::string readme = file_text(folder() / "README.md");
+    const std::regex code("\"([A-Z]+-[0-9]{3})\"");
+    std::set<std::string> codes;
+    for (const auto& entry : fs::directory_iterator(folder())) {
+        const std::string name = entry.path().filename();
+        if (!name.ends_with(".cpp") || name.ends_with("_test.cpp")) continue;
+        const std::string text = file_text(entry.path());
+        for (std::sregex_iterator found(text.begin(), text.end(), code), end; found != end; ++found) codes.insert((*found)[1]);
+    }
+    EXPECT_FALSE(codes.empty());
+    for (const std::string& one : codes) EXPECT_THAT(readme, HasSubstr(one));
 }
 
 TEST_P(EveryAdapter, KeepsNothingWhileTheInboxIsClosed) {
