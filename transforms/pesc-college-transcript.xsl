@@ -104,14 +104,20 @@
           <xsl:if test="$issuer != $src"><identifier scheme="school-person-id" issuer="{$issuer}" value="{$number}"/></xsl:if>
         </xsl:for-each>
       </xsl:if>
-      <xsl:for-each select="RecipientAssignedID[normalize-space()]">
-        <xsl:for-each select="$transmission/Destination/Organization">
-          <xsl:variable name="recipient"><xsl:call-template name="organization-code"/></xsl:variable>
-          <identifier scheme="school-person-id" issuer="{$recipient}" value="{normalize-space($student/Person/RecipientAssignedID)}"/>
-        </xsl:for-each>
-      </xsl:for-each>
-      <xsl:for-each select="AgencyIdentifier[normalize-space(AgencyAssignedID)]">
-        <identifier scheme="ext:agency-id" issuer="{normalize-space(concat(AgencyCode, ' ', StateProvinceCode, ' ', CountryCode))}" value="{normalize-space(AgencyAssignedID)}"/>
+      <xsl:for-each select="RecipientAssignedID | AgencyIdentifier/AgencyAssignedID">
+        <xsl:variable name="value" select="normalize-space()"/>
+        <!-- A placeholder of any kind identifies nobody. -->
+        <xsl:if test="translate($value, substring($value, 1, 1), '') != '' and f:code('placeholders', $value) = ''">
+          <xsl:choose>
+            <xsl:when test="self::AgencyAssignedID">
+              <identifier scheme="ext:agency-id" issuer="{normalize-space(concat(../AgencyCode, ' ', ../StateProvinceCode, ' ', ../CountryCode))}" value="{$value}"/>
+            </xsl:when>
+            <xsl:otherwise>
+              <xsl:variable name="recipient"><xsl:for-each select="$transmission/Destination/Organization"><xsl:call-template name="organization-code"/></xsl:for-each></xsl:variable>
+              <identifier scheme="school-person-id" issuer="{$recipient}" value="{$value}"/>
+            </xsl:otherwise>
+          </xsl:choose>
+        </xsl:if>
       </xsl:for-each>
       <name><xsl:for-each select="Name"><xsl:call-template name="person-name"/></xsl:for-each></name>
     </learner>
