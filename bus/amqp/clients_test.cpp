@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <proton/connection.hpp>
@@ -15,11 +16,13 @@
 #include <proton/receiver.hpp>
 #include <proton/receiver_options.hpp>
 #include <proton/sender.hpp>
+#include <proton/ssl.hpp>
 #include <proton/tracker.hpp>
 #include <proton/transport.hpp>
 #include <proton/types.hpp>
 
 #include "amqp/testing/fixture.hpp"
+#include "crypto/certificates.hpp"
 
 namespace clrbus::amqp {
 namespace {
@@ -33,11 +36,13 @@ protected:
 class ProtonClient : public proton::messaging_handler {
 public:
     ProtonClient(std::string url, std::string address, std::vector<proton::message> messages, std::size_t expected = 0)
-        : url_(std::move(url)), address_(std::move(address)), messages_(std::move(messages)), expected_(expected) {}
+        : url_(std::move(url)), address_(std::move(address)), messages_(std::move(messages)), expected_(expected) {
+        with.sasl_allow_insecure_mechs(true).user("ada").password("pencil");
+    }
+
+    proton::connection_options with;
 
     void on_container_start(proton::container& container) override {
-        proton::connection_options with;
-        with.sasl_allow_insecure_mechs(true).user("ada").password("pencil");
         proton::connection connection = container.connect(url_, with);
         if (expected_ == 0) {
             connection.open_sender(address_);
@@ -116,6 +121,43 @@ TEST_F(Clients, ProtonCppSendsAndReceives) {
     EXPECT_TRUE(got.durable());
     EXPECT_TRUE(got.first_acquirer());
     EXPECT_EQ(nodes.outcomes.size(), messages.size());
+}
+
+TEST_F(Clients, ProtonCppOverTlsWithAPasswordAndWithACertificate) {
+    const auto folder = std::filesystem::temp_directory_path() / ("clrbus-amqp-clients-" + std::to_string(getpid()));
+    const auto server = crypto::make_dev_certificates(folder / "server", {"localhost", "127.0.0.1"});
+    const auto client = crypto::make_client_certificate(folder / "client", "reader");
+    auto options_with_tls = options();
+    options_with_tls.plain_on_loopback = false;
+    options_with_tls.tls =
+        std::make_shared<crypto::TlsContext>(crypto::TlsContext::server({.certificate_file = server.certificate,
+                                                                         .key_file = server.key,
+                                                                         .client_ca_file = client.ca,
+                                                                         .require_client_certificate = false}));
+    UserStore::Users known;
+    known.secrets.emplace("ada", *users.secret("ada"));
+    known.certificates["CN=reader,O=clrbus development"] = "library";
+    users.replace(known);
+    start(options_with_tls);
+    const std::string address = "amqps://127.0.0.1:" + std::to_string(port());
+    std::vector<proton::message> messages(50, proton::message(proton::binary(std::string(200'000, 't'))));
+    ProtonClient password(address, "in/a", messages);
+    password.with.sasl_allowed_mechs("PLAIN").sasl_allow_insecure_mechs(false);
+    password.with.ssl_client_options(proton::ssl_client_options(server.ca.string(), proton::ssl::VERIFY_PEER));
+    proton::container(password).run();
+    EXPECT_EQ(password.errors, "");
+    EXPECT_EQ(password.accepted, 50U);
+    ProtonClient certificate(address, "in/a", messages);
+    certificate.with = proton::connection_options();
+    certificate.with.sasl_allowed_mechs("EXTERNAL")
+        .ssl_client_options(
+            proton::ssl_client_options(proton::ssl_certificate(client.certificate.string(), client.key.string()),
+                                       server.ca.string(), proton::ssl::VERIFY_PEER));
+    proton::container(certificate).run();
+    EXPECT_EQ(certificate.errors, "");
+    EXPECT_EQ(certificate.accepted, 50U);
+    EXPECT_EQ(nodes.users, (std::vector<std::string>{"ada", "library"}));
+    std::filesystem::remove_all(folder);
 }
 
 TEST_F(Clients, ProtonCppIsToldWhy) {

@@ -291,7 +291,7 @@ struct Engine::Impl {
     // The node is told; the number means nothing from now on.
     void drop(Link& link) {
         if (link.in) take_in_flight(link.in->drop());
-        if (link.out) link.out->drop();
+        if (link.out) link.out->drop(!stopping);
         pn_link_set_context(link.raw, nullptr);
     }
 

@@ -75,7 +75,7 @@ public:
     bool pump(std::size_t room);
     void on_delivery(pn_delivery_t* delivery);
     void end_batch();  // tells the node what was settled
-    void drop();
+    void drop(bool tried);
     pn_link_t* link() const { return link_; }
 
 private:

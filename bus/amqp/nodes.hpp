@@ -77,7 +77,8 @@ public:
     // The peer wants what is there at once, then drained(). Called again every few milliseconds until then.
     virtual void on_drain() = 0;
     virtual void on_settled(std::vector<Settlement> batch) = 0;
-    virtual void on_detach() = 0;  // last call; what was sent and not settled is tried by somebody else
+    // Last call. What was sent and not settled goes to somebody else; tried: as one more attempt (not when it is we who stop).
+    virtual void on_detach(bool tried) = 0;
 };
 
 class Nodes {

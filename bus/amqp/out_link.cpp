@@ -154,14 +154,14 @@ void OutLinkState::end_batch() {
     if (stalled_ && unsettled_ < kMaxUnsettled / 2) ask();
 }
 
-void OutLinkState::drop() {
+void OutLinkState::drop(bool tried) {
     // Never sent: given back as if it had not been asked for. The one that is half out counts as tried.
     for (const Outgoing& each : backlog_) {
         if (&each != &backlog_.front() || current_ == nullptr) settled(each.token, DeliveryState::kReleased, false, false);
     }
     if (!outcomes_.empty()) node_->on_settled(std::exchange(outcomes_, {}));
     backlog_.clear();
-    node_->on_detach();
+    node_->on_detach(tried);
     node_.reset();
 }
 

@@ -49,7 +49,7 @@ public:
     void on_credit(std::uint32_t more) override;
     void on_drain() override;
     void on_settled(std::vector<amqp::Settlement> batch) override;
-    void on_detach() override;
+    void on_detach(bool tried) override;
 
 private:
     struct Hand {  // any thread

@@ -365,6 +365,18 @@ TEST_F(AmqpNodesTest, AReaderThatGoesAwayLeavesItsMessagesToOthers) {
     EXPECT_EQ(state("in/r").ready + state("in/r").in_hand, 0U);
 }
 
+TEST_F(AmqpNodesTest, AStopIsNoAttempt) {
+    const auto wire = sender();
+    EXPECT_EQ(publish(*wire, 0, text("m")), kAccepted);
+    const auto holds = reader("in/r", 1);
+    ASSERT_TRUE(holds->read_until(0x14).has_value());
+    listener_->stop(10s);
+    open();
+    const auto got = reader("in/r", 1)->read_until(0x14);
+    ASSERT_TRUE(got.has_value());
+    EXPECT_EQ(delivery_count(*got), 0U);
+}
+
 TEST_F(AmqpNodesTest, SettledRightBeforeTheEndIsSettled) {
     const auto wire = sender();
     for (std::uint32_t i = 0; i < 200; ++i) wire->message(i, std::to_string(i));

@@ -136,15 +136,18 @@ void AmqpReaderNode::release(std::uint64_t sequence, std::chrono::milliseconds d
     shared_->queues.release(queue_, sequence, not_before, failed, shared_->executor, [taker = taker_](CommitState) {});
 }
 
-// What the peer had and did not settle counts as tried: a message that kills its consumers is seen to.
-void AmqpReaderNode::on_detach() {
+// What the peer had and did not settle counts as tried: a message that kills its consumers is seen to. When the bus stops, the
+// taker puts all of it back as it was.
+void AmqpReaderNode::on_detach(bool tried) {
     taker_->stop();
     std::unordered_set<std::uint64_t> left;
     {
         const std::lock_guard lock(hand_->mutex);
         left.swap(hand_->sequences);
     }
-    for (const std::uint64_t sequence : left) release(sequence, 0ms, true);
+    if (tried) {
+        for (const std::uint64_t sequence : left) release(sequence, 0ms, true);
+    }
     taker_.reset();
 }
 

@@ -104,7 +104,7 @@ public:
             all_.outcomes.insert(all_.outcomes.end(), batch.begin(), batch.end());
             all_.changed.notify_all();
         }
-        void on_detach() override {
+        void on_detach(bool) override {
             const std::lock_guard lock(all_.mutex);
             ++all_.detached;
             all_.changed.notify_all();
