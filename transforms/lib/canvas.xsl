@@ -65,10 +65,10 @@
   <xsl:template name="authority"><authority name="{f:default($steward, 'Canvas')}"/></xsl:template>
 
   <!-- The course in which it happened. -->
+  <xsl:variable name="course-id" select="normalize-space($metadata[normalize-space(context_type) = 'Course']/context_id)"/>
+  <xsl:variable name="course-sis-id" select="normalize-space($metadata[normalize-space(context_type) = 'Course']/context_sis_source_id)"/>
   <xsl:template name="course-identifiers">
-    <xsl:if test="normalize-space($metadata/context_type) = 'Course'">
-      <xsl:if test="normalize-space($metadata/context_id) != ''"><other-identifier scheme="ext:canvas-course" issuer="{$host}" value="{normalize-space($metadata/context_id)}"/></xsl:if>
-      <xsl:if test="normalize-space($metadata/context_sis_source_id) != ''"><other-identifier scheme="ext:sis-course" issuer="{$institution}" value="{normalize-space($metadata/context_sis_source_id)}"/></xsl:if>
-    </xsl:if>
+    <xsl:if test="$course-id != ''"><other-identifier scheme="ext:canvas-course" issuer="{$host}" value="{$course-id}"/></xsl:if>
+    <xsl:if test="$course-sis-id != ''"><other-identifier scheme="ext:sis-course" issuer="{$institution}" value="{$course-sis-id}"/></xsl:if>
   </xsl:template>
 </xsl:stylesheet>
