@@ -316,5 +316,64 @@ TEST(EmbeddedQueuesPowerCut, StopsAfterAWriteFailedAndRecoversAtAStart) {
     EXPECT_EQ(queues.states().at(0).ready, 1U);
 }
 
+// One bit of any file: it is refused with a place, or read around; what is read is what was written.
+TEST(EmbeddedQueuesDamage, NeverReadsWhatWasNotWritten) {
+    PowerCutFiles files;
+    const auto body = [](int i) { return std::string(static_cast<std::size_t>(i * 7 % 900), 'b') + std::to_string(i); };
+    constexpr int kMessages = 150;
+    {
+        ThreadPool pool(1, "damage");
+        EmbeddedQueues queues(crash_options(files));
+        queues.declare("in/r", {});
+        for (int i = 0; i < kMessages; ++i) {
+            std::promise<bool> done;
+            std::vector<Put> batch;
+            batch.push_back(put_of("in/r", body(i), "", std::to_string(i)));
+            queues.put(std::move(batch), pool, [&](auto) { done.set_value(true); });
+            done.get_future().wait();
+            if (i == kMessages / 2) queues.checkpoint();
+        }
+        // As after a kill: no checkpoint at the end.
+        files.cut_before(1);
+    }
+    const auto base = files.after_cut(0);
+    std::mt19937 dice(99);
+    int refused = 0, read_around = 0, whole = 0;
+    for (int round = 0; round < 400; ++round) {
+        auto damaged = base->after_cut(0);
+        const auto names = damaged->list("/queues");
+        const auto path = "/queues/" + names[dice() % names.size()];
+        const auto size = damaged->content(path).size();
+        if (size == 0) continue;
+        // Half of them where records are.
+        const auto offset = dice() % (round % 2 == 0 ? size : std::min<std::size_t>(size, 4096 + 60'000));
+        damaged->flip(path, offset);
+        SCOPED_TRACE(path + " at " + std::to_string(offset));
+        try {
+            EmbeddedQueues queues(crash_options(*damaged));
+            const auto found = queues.browse("in/r", 0, 1000);
+            // The very last group may be taken for a torn one.
+            ASSERT_GE(found.size(), static_cast<std::size_t>(kMessages - 1));
+            int unreadable = 0;
+            for (std::size_t i = 0; i < found.size(); ++i) {
+                if (found[i].message.size() == 0) {
+                    ++unreadable;
+                } else {
+                    ASSERT_EQ(found[i].message.body(), body(static_cast<int>(i)));
+                }
+            }
+            ASSERT_LE(unreadable, 1) << "a neighbour is lost";
+            ++(unreadable > 0 ? read_around : whole);
+        } catch (const Error& e) {
+            ++refused;
+            EXPECT_EQ(e.fault(), Fault::kConfig) << e.what();
+            EXPECT_FALSE(e.where().file.empty()) << e.what();
+        }
+    }
+    EXPECT_GT(refused, 50);
+    EXPECT_GT(read_around, 20);
+    EXPECT_GT(whole, 20);
+}
+
 }  // namespace
 }  // namespace clrbus

@@ -1,7 +1,8 @@
 #include "storage/originals.hpp"
 
 #include <algorithm>
-#include <array>
+#include <mutex>
+#include <set>
 
 #include "core/error.hpp"
 #include "core/ids.hpp"
@@ -19,10 +20,32 @@ bool original_is_hex(std::string_view text) {
     return std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
+}  // namespace
+
+struct Originals::Folders {
+    explicit Folders(Files& given) : files(given) {}
+
+    // There, and known to the disk: another thread may have made it a moment ago without having synced it.
+    void ensure(const std::string& directory, const std::string& name) {
+        const std::lock_guard lock(mutex);
+        if (there.contains(name)) return;
+        files.make_directory(directory + "/" + name);
+        files.sync_directory(directory);
+        there.insert(name);
+    }
+
+    Files& files;
+    std::mutex mutex;
+    std::set<std::string> there;
+};
+
+namespace {
+
 class SpoolWriter : public OriginalWriter {
 public:
-    SpoolWriter(Files& files, std::string directory)
+    SpoolWriter(Files& files, std::string directory, std::function<void(const std::string&)> ensure_folder)
         : files_(files),
+          ensure_folder_(std::move(ensure_folder)),
           directory_(std::move(directory)),
           path_(directory_ + "/" + std::string(kUnfinished) + new_uuid()),
           file_(files.open(path_, Open::kCreate)) {}
@@ -46,11 +69,12 @@ public:
 
     std::string finish() override {
         const auto hex = hash_.hex();
-        const auto folder = directory_ + "/" + hex.substr(0, 2);
+        const auto name = hex.substr(0, 2);
+        const auto folder = directory_ + "/" + name;
         const auto final_path = folder + "/" + hex.substr(2);
         file_->sync();
         file_.reset();
-        files_.make_directory(folder);
+        ensure_folder_(name);
         files_.rename(path_, final_path);
         path_.clear();
         files_.sync_directory(folder);
@@ -59,6 +83,7 @@ public:
 
 private:
     Files& files_;
+    const std::function<void(const std::string&)> ensure_folder_;
     const std::string directory_;
     std::string path_;
     std::unique_ptr<File> file_;
@@ -103,7 +128,8 @@ private:
 
 }  // namespace
 
-Originals::Originals(std::string directory, Files& files) : directory_(std::move(directory)), files_(files) {
+Originals::Originals(std::string directory, Files& files)
+    : directory_(std::move(directory)), files_(files), folders_(std::make_shared<Folders>(files)) {
     files_.make_directory(directory_);
 }
 
@@ -118,12 +144,19 @@ std::string Originals::path_of(std::string_view reference) const {
 }
 
 std::unique_ptr<OriginalWriter> Originals::begin() {
-    return std::make_unique<SpoolWriter>(files_, directory_);
+    return std::make_unique<SpoolWriter>(
+        files_, directory_,
+        [folders = folders_, directory = directory_](const std::string& name) { folders->ensure(directory, name); });
 }
 
 std::string Originals::store(std::string_view bytes) {
     auto reference = std::string(kOriginalScheme) + crypto::sha256_hex(bytes);
-    if (const auto there = size(reference); there && *there == bytes.size()) return reference;
+    if (const auto there = size(reference); there && *there == bytes.size()) {
+        // Another thread may have named it a moment ago without having synced the name.
+        const auto path = path_of(reference);
+        files_.sync_directory(path.substr(0, path.rfind('/')));
+        return reference;
+    }
     auto writer = begin();
     writer->write(bytes);
     return writer->finish();

@@ -53,10 +53,12 @@ public:
     std::size_t sweep(const std::function<bool(const std::string& reference)>& is_referenced);
 
 private:
+    struct Folders;  // which of the 256 are there for certain
     std::string path_of(std::string_view reference) const;
 
     const std::string directory_;
     Files& files_;
+    std::shared_ptr<Folders> folders_;  // shared with writers
 };
 
 }  // namespace clrbus::storage

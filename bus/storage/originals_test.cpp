@@ -43,7 +43,7 @@ TEST(Originals, StoresTheSameBytesOnce) {
     EXPECT_EQ(originals.store("hello"), kHello);
     const auto before = files.operations();
     EXPECT_EQ(originals.store("hello"), kHello);
-    EXPECT_EQ(files.operations(), before);
+    EXPECT_EQ(files.operations(), before + 1) << "a sync of the folder, no write";
     EXPECT_EQ(originals.read(kHello), "hello");
     EXPECT_EQ(originals.read(std::string(kHello) + ":spooled"), "hello");
     EXPECT_EQ(originals.size(kHello), 5U);
