@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t kOpenSegments = 64;
 constexpr std::size_t kSparesKept = 2;
 constexpr std::uint32_t kFirstSegmentBytes = 4U << 20;  // the first one of a start is small, so that nobody waits for zeros
+constexpr std::uint32_t kSyncEvery = 4U << 20;
 constexpr auto kRetry = std::chrono::seconds(1);
 
 std::optional<std::uint64_t> number_in(std::string_view name, std::string_view before, std::string_view after) {
@@ -209,7 +210,7 @@ void Segments::run() {
 
 // The header is synced before the file gets its name, and the name before the segment is used: a segment with a name has a
 // header.
-Segment Segments::make(std::uint32_t generation, std::uint32_t size) {
+std::optional<Segment> Segments::make(std::uint32_t generation, std::uint32_t size) {
     std::string spare;
     bool fresh = true;
     {
@@ -236,9 +237,15 @@ Segment Segments::make(std::uint32_t generation, std::uint32_t size) {
         if (fresh) {
             const std::string zeros(std::min<std::uint32_t>(size, 1U << 20), '\0');
             for (std::uint32_t at = kSegmentHeaderBytes; at < size;) {
+                if (stopping_) {  // a stop does not wait for zeros
+                    files_.remove(spare);
+                    return std::nullopt;
+                }
                 const auto part = std::min<std::uint32_t>(size - at, static_cast<std::uint32_t>(zeros.size()));
                 segment.file->write(at, std::string_view(zeros).substr(0, part));
                 at += part;
+                // In small portions: one large sync would hold up those of the log.
+                if (at % kSyncEvery < part) segment.file->sync();
             }
         }
         segment.file->sync();

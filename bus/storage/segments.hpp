@@ -3,12 +3,14 @@
 // used.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <list>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -54,7 +56,7 @@ public:
 
 private:
     void run();
-    Segment make(std::uint32_t generation, std::uint32_t size);
+    std::optional<Segment> make(std::uint32_t generation, std::uint32_t size);  // nothing: stopped on the way
     void discard(std::uint32_t generation);
 
     Files& files_;
@@ -72,8 +74,9 @@ private:
     std::uint32_t next_generation_ = 1;
     std::uint32_t highest_ = 0;
     std::uint64_t next_spare_ = 1;
-    bool full_ = false, made_one_ = false, stopping_ = false;
-    mutable std::list<Segment> open_;  // most recently used first
+    bool full_ = false, made_one_ = false;
+    std::atomic<bool> stopping_{false};  // written with the lock held
+    mutable std::list<Segment> open_;    // most recently used first
 
     std::jthread thread_;  // last: uses all of the above
 };
