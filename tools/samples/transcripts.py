@@ -158,9 +158,9 @@ class Transcript:
             add(school, "OrganizationName", taught_at.name)
             add(school, taught_at.code_type, taught_at.code)
             add(school, "SchoolOverrideCode", "Transfer")
-        if self.school.version in ("1.8", "1.9") and number >= "300":
+        if self.school.version in ("1.8", "1.9") and number == "310":
             outcome = add(node, "LearningOutcome")
-            add(outcome, "LearningOutcomeDescription", OUTCOMES[0][2])
+            add(outcome, "LearningOutcomeDescription", OUTCOMES[credits % len(OUTCOMES)][2])
             assessed = add(outcome, "LearningOutcomeQualificationAssessment")
             add(assessed, "LearningOutcomeSkillCode", "QuantitativeFluency")
             add(assessed, "LearningOutcomeProficiencyCode", "Proficient")
