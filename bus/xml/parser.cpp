@@ -83,12 +83,17 @@ Violation parser_violation(unsigned code) {
     return violation;
 }
 
+}  // namespace
+
+namespace xml_detail {
+
 struct ParserOtherUnit {
     const SchemaUnit* unit;
 };
 
-// One reader, bound to one schema (or none), used for many documents.
-class DocumentReader : public xml_detail::LockedReader {
+// One reader, bound to one schema (or none), used for many documents. Not in the unnamed namespace: XmlParser::Impl holds it,
+// and unity builds include this file.
+class DocumentReader : public LockedReader {
 public:
     DocumentReader(const SchemaUnit* unit, const Schemas* schemas, const XmlLimits& limits)
         : LockedReader(unit != nullptr ? unit->grammars() : nullptr,
@@ -206,12 +211,12 @@ private:
     xml_detail::ElementWriter writer_;
 };
 
-}  // namespace
+}  // namespace xml_detail
 
 struct XmlParser::Impl {
     std::shared_ptr<const Schemas> schemas;  // shared by all parsers of a route
     XmlLimits limits;
-    std::map<const SchemaUnit*, std::unique_ptr<DocumentReader>> readers;
+    std::map<const SchemaUnit*, std::unique_ptr<xml_detail::DocumentReader>> readers;
     const SchemaUnit* last = nullptr;
     std::size_t messages = 0;
 
@@ -223,13 +228,13 @@ struct XmlParser::Impl {
         const SchemaUnit* unit = last;
         if (unit == nullptr && schemas && !schemas->impl().units.empty()) unit = smallest();
         for (int attempt = 0;; ++attempt) {
-            std::unique_ptr<DocumentReader>& reader = readers[unit];
-            if (!reader) reader = std::make_unique<DocumentReader>(unit, schemas.get(), limits);
+            std::unique_ptr<xml_detail::DocumentReader>& reader = readers[unit];
+            if (!reader) reader = std::make_unique<xml_detail::DocumentReader>(unit, schemas.get(), limits);
             try {
                 Document document = reader->read(bytes, encoding, file);
                 last = unit;
                 return document;
-            } catch (const ParserOtherUnit& other) {
+            } catch (const xml_detail::ParserOtherUnit& other) {
                 readers.erase(unit);
                 unit = other.unit;
                 if (attempt > 0) throw std::logic_error("XmlParser: the root changes its namespace");

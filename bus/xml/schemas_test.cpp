@@ -102,6 +102,10 @@ struct Disputed {
     bool good;
 };
 
+void PrintTo(const Disputed& disputed, std::ostream* out) {
+    *out << disputed.from << " -> " << disputed.to;
+}
+
 class BothJudges : public ::testing::TestWithParam<Disputed> {};
 
 bool accepted(const std::function<void()>& judge) {
