@@ -97,7 +97,7 @@ class DocumentReader : public LockedReader {
 public:
     DocumentReader(const SchemaUnit* unit, const Schemas* schemas, const XmlLimits& limits)
         : LockedReader(unit != nullptr ? unit->grammars() : nullptr,
-                       unit != nullptr && unit->namespace_uri().empty() ? unit->files().front().string() : std::string()),
+                       unit != nullptr && unit->find("") != nullptr ? unit->find("")->file.string() : std::string()),
           unit_(unit),
           schemas_(schemas),
           writer_(parser_limits(limits)) {
@@ -160,7 +160,7 @@ private:
     // The root's namespace chooses the schema; what was reported before belongs to the wrong one.
     void choose(const XMLCh* local, unsigned uri) {
         const std::string namespace_uri = xml_detail::to_utf8(getURIText(uri));
-        if (unit_ != nullptr && unit_->namespace_uri() == namespace_uri) return;
+        if (unit_ != nullptr && unit_->find(namespace_uri) != nullptr) return;
         const SchemaUnit* other = schemas_->impl().find(namespace_uri);
         if (other != nullptr) throw ParserOtherUnit{other};
         const std::string name = xml_detail::to_utf8(local);
@@ -176,8 +176,10 @@ private:
         if (violations.empty()) violations = own_words();
         for (Violation& violation : violations) {
             if (violation.code != "XSD-001") continue;
-            for (const std::string& name : unit_->roots())
-                violation.expected += (violation.expected.empty() ? "" : ", ") + name;
+            for (const SchemaUnit::Root& root : unit_->roots()) {
+                for (const std::string& name : root.elements)
+                    violation.expected += (violation.expected.empty() ? "" : ", ") + name;
+            }
         }
         return xml_detail::violations_error(std::move(violations));
     }

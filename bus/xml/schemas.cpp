@@ -25,11 +25,15 @@ std::shared_ptr<const Schemas> Schemas::load(const std::vector<std::filesystem::
     const std::shared_ptr<Schemas> schemas(new Schemas());
     Impl& impl = *schemas->impl_;
     std::uintmax_t text = 0;
+    xml_detail::SchemaUnit* together = nullptr;
+    std::vector<const xml_detail::SchemaUnit*> compile;
     for (const std::filesystem::path& file : files) {
         auto unit = std::make_unique<xml_detail::SchemaUnit>(file);
-        if (const xml_detail::SchemaUnit* other = impl.find(unit->namespace_uri())) {
-            throw Error(Fault::kConfig, "XSD-056", "loading schema", xml_detail::place(file.string()),
-                        "its namespace '" + unit->namespace_uri() + "' is also that of " + other->file().string())
+        const xml_detail::SchemaUnit::Root& root = unit->roots().front();
+        if (const xml_detail::SchemaUnit* other = impl.find(root.namespace_uri)) {
+            throw Error(
+                Fault::kConfig, "XSD-056", "loading schema", xml_detail::place(file.string()),
+                "its namespace '" + root.namespace_uri + "' is also that of " + other->find(root.namespace_uri)->file.string())
                 .expected("one file for a namespace; xs:include joins several");
         }
         impl.files.push_back(file);
@@ -38,9 +42,18 @@ std::shared_ptr<const Schemas> Schemas::load(const std::vector<std::filesystem::
                 impl.all_files.push_back(read);
         }
         text += unit->bytes();
-        if (text <= kSchemasAtOnce) unit->compile();
+        const bool at_once = text <= kSchemasAtOnce;
+        // Those together, so that one judges what stands under xs:any in another; the others alone, so that one version of an
+        // official schema is compiled without all versions.
+        if (at_once && together != nullptr && together->can_join(*unit)) {
+            together->join(*unit);
+            continue;
+        }
         impl.units.push_back(std::move(unit));
+        if (at_once) compile.push_back(impl.units.back().get());
+        if (at_once && together == nullptr) together = impl.units.back().get();
     }
+    for (const xml_detail::SchemaUnit* unit : compile) unit->compile();
     return schemas;
 }
 
@@ -74,14 +87,15 @@ void Schemas::validate(const Document& document, std::string_view file) const {
     if (violations.empty()) return;
     for (Violation& violation : violations) {
         if (violation.code != "XSD-001") continue;
-        for (const std::string& name : unit->roots()) violation.expected += (violation.expected.empty() ? "" : ", ") + name;
+        for (const std::string& name : unit->find(root.namespace_uri())->elements)
+            violation.expected += (violation.expected.empty() ? "" : ", ") + name;
     }
     throw xml_detail::violations_error(std::move(violations));
 }
 
 const xml_detail::SchemaUnit* Schemas::Impl::find(std::string_view namespace_uri) const {
     for (const auto& unit : units) {
-        if (unit->namespace_uri() == namespace_uri) return unit.get();
+        if (unit->find(namespace_uri) != nullptr) return unit.get();
     }
     return nullptr;
 }
@@ -94,11 +108,11 @@ ValidationError Schemas::Impl::unknown_root(Where where, std::string_view name, 
                      (namespace_uri.empty() ? std::string("in no namespace")
                                             : "of namespace '" + xml_detail::shown_name(namespace_uri) + "'");
     for (const auto& unit : units) {
-        if (!violation.expected.empty()) violation.expected += ", ";
-        violation.expected += unit->namespace_uri().empty() ? "no namespace" : "namespace '" + unit->namespace_uri() + "'";
-        if (violation.expected.size() > 400) {
-            violation.expected += ", …";
-            break;
+        for (const auto& root : unit->roots()) {
+            if (violation.expected.size() > 400) continue;
+            if (!violation.expected.empty()) violation.expected += ", ";
+            violation.expected += root.namespace_uri.empty() ? "no namespace" : "namespace '" + root.namespace_uri + "'";
+            if (violation.expected.size() > 400) violation.expected += ", …";
         }
     }
     return xml_detail::violations_error({std::move(violation)});

@@ -85,6 +85,58 @@ TEST_F(SchemaFiles, ReadsIncludesThatTakeTheNamespaceOfTheirUser) {
     EXPECT_EQ(error_of([&] { parser.parse("<c:a xmlns:c='urn:c'><n>x</n></c:a>"); }).code(), "XSD-004");
 }
 
+TEST_F(SchemaFiles, OneJudgesWhatStandsInAnother) {
+    const auto outer = file(
+        "outer.xsd", schema("<xs:element name='o'><xs:complexType><xs:sequence>"
+                            "<xs:any namespace='##other' processContents='lax'/></xs:sequence></xs:complexType></xs:element>\n",
+                            "targetNamespace='urn:outer'"));
+    file("shared.xsd", schema("<xs:simpleType name='Port'><xs:restriction base='xs:int'><xs:maxInclusive "
+                              "value='9'/></xs:restriction></xs:simpleType>\n",
+                              "targetNamespace='urn:shared'"));
+    const std::string import = "<xs:import namespace='urn:shared' schemaLocation='shared.xsd'/>";
+    const auto a = file(
+        "a & b.xsd", schema(import + "<xs:element name='e' type='s:Port'/>\n", "targetNamespace='urn:a' xmlns:s='urn:shared'"));
+    const auto b = file(
+        "b.xsd",
+        schema(
+            import +
+                "<xs:element name='e'><xs:complexType><xs:attribute name='p' type='s:Port'/></xs:complexType></xs:element>\n",
+            "targetNamespace='urn:b' xmlns:s='urn:shared'"));
+    const auto none = file("none.xsd", schema("<xs:element name='e' type='xs:int'/>\n"));
+    const auto schemas = Schemas::load({outer, a, b, none, folder_ / "shared.xsd"});
+    XmlParser parser(schemas);
+    const auto judged = [&](const std::string& bytes) {
+        const std::string xerces = error_of([&] { parser.parse(bytes); }).code();
+        const Document tree = XmlParser().parse(bytes);
+        EXPECT_EQ(error_of([&] { schemas->validate(tree); }).code(), xerces) << bytes;
+        return xerces;
+    };
+    EXPECT_EQ(judged("<o xmlns='urn:outer'><e xmlns='urn:a'>9</e></o>"), "nothing thrown");
+    EXPECT_EQ(judged("<o xmlns='urn:outer'><e xmlns='urn:a'>10</e></o>"), "XSD-004");
+    EXPECT_EQ(judged("<o xmlns='urn:outer'><e xmlns='urn:b' p='9'/></o>"), "nothing thrown");
+    EXPECT_EQ(judged("<o xmlns='urn:outer'><e xmlns='urn:b' p='10'/></o>"), "XSD-004");
+    EXPECT_EQ(judged("<o xmlns='urn:outer'><e xmlns='urn:unknown'>x</e></o>"), "nothing thrown");
+    EXPECT_EQ(judged("<e>1</e>"), "nothing thrown");
+    EXPECT_EQ(judged("<e>x</e>"), "XSD-004");
+    EXPECT_EQ(judged("<e xmlns='urn:b' q='1'/>"), "XSD-005");
+    EXPECT_EQ(schemas->all_files().size(), 5u);
+}
+
+TEST_F(SchemaFiles, TwoVersionsOfOneImportStayApart) {
+    for (const std::string& version : std::initializer_list<std::string>{"1", "2"}) {
+        file("t" + version + ".xsd", schema("<xs:simpleType name='T'><xs:restriction base='xs:int'><xs:maxInclusive value='" +
+                                                version + "'/></xs:restriction></xs:simpleType>\n",
+                                            "targetNamespace='urn:t'"));
+        file("r" + version + ".xsd",
+             schema("<xs:import namespace='urn:t' schemaLocation='t" + version + ".xsd'/><xs:element name='e' type='t:T'/>\n",
+                    "xmlns:t='urn:t' targetNamespace='urn:r" + version + "'"));
+    }
+    XmlParser parser(Schemas::load({folder_ / "r1.xsd", folder_ / "r2.xsd"}));
+    EXPECT_EQ(error_of([&] { parser.parse("<e xmlns='urn:r1'>2</e>"); }).code(), "XSD-004");
+    EXPECT_NO_THROW(parser.parse("<e xmlns='urn:r2'>2</e>"));
+    EXPECT_NO_THROW(parser.parse("<e xmlns='urn:r1'>1</e>"));
+}
+
 TEST_F(SchemaFiles, CompilesLargeOnesAtFirstUse) {
     std::string body = "<xs:element name='a' type='xs:strong'/>\n";
     for (int i = 0; i < 6000; ++i)

@@ -50,6 +50,30 @@ std::filesystem::path unit_resolve(const std::filesystem::path& base, std::strin
     return failed ? std::filesystem::path() : file;
 }
 
+std::string unit_uri(const std::filesystem::path& file) {
+    const std::string name = file.string();
+    const std::unique_ptr<xmlChar, void (*)(void*)> escaped(
+        xmlURIEscapeStr(reinterpret_cast<const xmlChar*>(name.c_str()), reinterpret_cast<const xmlChar*>("/")),
+        [](void* p) { xmlFree(p); });
+    return escaped ? reinterpret_cast<const char*>(escaped.get()) : name;
+}
+
+std::string unit_attribute_text(std::string_view text) {
+    std::string out;
+    for (const char c : text) {
+        if (c == '&') {
+            out += "&amp;";
+        } else if (c == '<') {
+            out += "&lt;";
+        } else if (c == '"') {
+            out += "&quot;";
+        } else {
+            out += c;
+        }
+    }
+    return out;
+}
+
 std::string unit_one_line(std::string text) {
     std::replace(text.begin(), text.end(), '\n', ' ');
     while (!text.empty() && text.back() == ' ') text.pop_back();
@@ -96,6 +120,9 @@ private:
 struct SchemaUnit::Compiled {
     std::unique_ptr<xercesc::XMLGrammarPoolImpl> grammars;  // read by all parsers, locked
     xmlSchema* schema = nullptr;                            // read by all validations
+    void load(const SchemaUnit& unit);
+    void parse(const SchemaUnit& unit);
+
     Compiled() = default;
     ~Compiled() {
         if (schema != nullptr) xmlSchemaFree(schema);
@@ -104,7 +131,73 @@ struct SchemaUnit::Compiled {
     Compiled& operator=(const Compiled&) = delete;
 };
 
-SchemaUnit::SchemaUnit(const std::filesystem::path& file) : file_(file) {
+void SchemaUnit::Compiled::load(const SchemaUnit& unit) {
+    grammars = std::make_unique<xercesc::XMLGrammarPoolImpl>(xercesc::XMLPlatformUtils::fgMemoryManager);
+    for (const Root& root : unit.roots_) {
+        const std::u16string target = to_utf16(root.namespace_uri);
+        bool known = false;  // an import of a root before it
+        xercesc::RefHashTableOfEnumerator<xercesc::Grammar> all = grammars->getGrammarEnumerator();
+        while (all.hasMoreElements()) {
+            const XMLCh* other = all.nextElement().getTargetNamespace();
+            known = known || target == (other != nullptr ? other : u"");
+        }
+        if (known) continue;
+        const std::string name = root.file.string();
+        try {
+            UnitHandler handler(unit.files_, unit.missing());
+            xercesc::SAX2XMLReaderImpl reader(xercesc::XMLPlatformUtils::fgMemoryManager, grammars.get());
+            reader.setFeature(xercesc::XMLUni::fgXercesSchema, true);
+            reader.setFeature(xercesc::XMLUni::fgXercesSchemaFullChecking, true);
+            reader.setFeature(xercesc::XMLUni::fgXercesUseCachedGrammarInParse, true);
+            reader.setFeature(xercesc::XMLUni::fgXercesLoadExternalDTD, false);
+            reader.setFeature(xercesc::XMLUni::fgXercesDisableDefaultEntityResolution, true);
+            reader.setErrorHandler(&handler);
+            reader.setXMLEntityResolver(&handler);
+            const std::u16string path = to_utf16(name);
+            const xercesc::LocalFileInputSource source(path.c_str());
+            if (reader.loadGrammar(source, xercesc::Grammar::SchemaGrammarType, true) == nullptr) {
+                throw Error(Fault::kConfig, "XSD-054", "loading schema", place(name), "Xerces does not accept it");
+            }
+        } catch (const xercesc::XMLException& e) {
+            throw Error(Fault::kConfig, "XSD-054", "loading schema", place(name), unit_one_line(to_utf8(e.getMessage())));
+        } catch (const xercesc::OutOfMemoryException&) {
+            throw std::bad_alloc();
+        }
+    }
+    grammars->lockPool();
+}
+
+void SchemaUnit::Compiled::parse(const SchemaUnit& unit) {
+    const std::string name = unit.roots_.front().file.string();
+    std::string wrapper;
+    if (unit.roots_.size() > 1) {
+        wrapper = "<xs:schema xmlns:xs='" + std::string(kSchemaNamespace) + "' targetNamespace='urn:clrbus:all-schemas'>";
+        for (const Root& root : unit.roots_) {
+            wrapper += "<xs:import schemaLocation=\"" + unit_attribute_text(unit_uri(root.file)) + "\"";
+            if (!root.namespace_uri.empty()) wrapper += " namespace=\"" + unit_attribute_text(root.namespace_uri) + "\"";
+            wrapper += "/>";
+        }
+        wrapper += "</xs:schema>";
+    }
+    FileScope scope({});
+    Complaints complaints(1);
+    const std::unique_ptr<xmlSchemaParserCtxt, void (*)(xmlSchemaParserCtxt*)> parser(
+        wrapper.empty() ? xmlSchemaNewParserCtxt(name.c_str())
+                        : xmlSchemaNewMemParserCtxt(wrapper.data(), static_cast<int>(wrapper.size())),
+        xmlSchemaFreeParserCtxt);
+    if (parser) {
+        xmlSchemaSetParserStructuredErrors(parser.get(), reinterpret_cast<xmlStructuredErrorFunc>(&Complaints::take),
+                                           &complaints);
+        schema = xmlSchemaParse(parser.get());
+    }
+    if (schema != nullptr) return;
+    const Complaint why = complaints.empty() ? Complaint{} : complaints.list().front();
+    throw Error(Fault::kConfig, "XSD-055", "loading schema",
+                place(why.file.empty() ? name : why.file, {}, static_cast<std::uint64_t>(why.line)),
+                unit_one_line(why.text) + unit.missing());
+}
+
+SchemaUnit::SchemaUnit(const std::filesystem::path& file) {
     init_libraries();
     std::error_code failed;
     const std::filesystem::path real = std::filesystem::canonical(file, failed);
@@ -133,9 +226,10 @@ void SchemaUnit::read(const std::filesystem::path& file) {
         throw Error(Fault::kConfig, "XSD-051", "loading schema", place(file.string(), {}, root != nullptr ? root->line : 1u),
                     "the root element is not xs:schema");
     }
-    if (first) namespace_ = unit_attribute(root, "targetNamespace");
+    if (first) roots_.push_back({file, unit_attribute(root, "targetNamespace"), {}});
+    if (first) provided_.emplace(roots_[0].namespace_uri, file);
     for (const xmlNode* node = root->children; node != nullptr; node = node->next) {
-        if (first && unit_is(node, "element")) roots_.push_back(unit_attribute(node, "name"));
+        if (first && unit_is(node, "element")) roots_[0].elements.push_back(unit_attribute(node, "name"));
         if (!unit_is(node, "import") && !unit_is(node, "include") && !unit_is(node, "redefine")) continue;
         const std::string location = unit_attribute(node, "schemaLocation");
         if (location.empty() && unit_is(node, "import")) continue;
@@ -153,8 +247,32 @@ void SchemaUnit::read(const std::filesystem::path& file) {
             missing_ += (missing_.empty() ? " (imports that are not there: " : ", ") + location;
             continue;
         }
+        if (unit_is(node, "import")) provided_.emplace(unit_attribute(node, "namespace"), next);
         read(next);
     }
+}
+
+bool SchemaUnit::can_join(const SchemaUnit& other) const {
+    return std::all_of(other.provided_.begin(), other.provided_.end(), [&](const auto& given) {
+        const auto mine = provided_.find(given.first);
+        return mine == provided_.end() || mine->second == given.second;
+    });
+}
+
+void SchemaUnit::join(const SchemaUnit& other) {
+    roots_.insert(roots_.end(), other.roots_.begin(), other.roots_.end());
+    for (const auto& file : other.files_) {
+        if (std::find(files_.begin(), files_.end(), file) == files_.end()) files_.push_back(file);
+    }
+    provided_.insert(other.provided_.begin(), other.provided_.end());
+    bytes_ += other.bytes_;
+    missing_ += other.missing_;
+}
+
+const SchemaUnit::Root* SchemaUnit::find(std::string_view namespace_uri) const {
+    const auto root =
+        std::find_if(roots_.begin(), roots_.end(), [&](const Root& r) { return r.namespace_uri == namespace_uri; });
+    return root != roots_.end() ? &*root : nullptr;
 }
 
 std::string SchemaUnit::missing() const {
@@ -164,43 +282,8 @@ std::string SchemaUnit::missing() const {
 void SchemaUnit::compile() const {
     std::call_once(once_, [this] {
         auto compiled = std::make_unique<Compiled>();
-        const std::string name = files_.front().string();
-        compiled->grammars = std::make_unique<xercesc::XMLGrammarPoolImpl>(xercesc::XMLPlatformUtils::fgMemoryManager);
-        try {
-            UnitHandler handler(files_, missing());
-            xercesc::SAX2XMLReaderImpl reader(xercesc::XMLPlatformUtils::fgMemoryManager, compiled->grammars.get());
-            reader.setFeature(xercesc::XMLUni::fgXercesSchema, true);
-            reader.setFeature(xercesc::XMLUni::fgXercesSchemaFullChecking, true);
-            reader.setFeature(xercesc::XMLUni::fgXercesLoadExternalDTD, false);
-            reader.setFeature(xercesc::XMLUni::fgXercesDisableDefaultEntityResolution, true);
-            reader.setErrorHandler(&handler);
-            reader.setXMLEntityResolver(&handler);
-            const std::u16string path = to_utf16(name);
-            const xercesc::LocalFileInputSource source(path.c_str());
-            if (reader.loadGrammar(source, xercesc::Grammar::SchemaGrammarType, true) == nullptr) {
-                throw Error(Fault::kConfig, "XSD-054", "loading schema", place(name), "Xerces does not accept it");
-            }
-            compiled->grammars->lockPool();
-        } catch (const xercesc::XMLException& e) {
-            throw Error(Fault::kConfig, "XSD-054", "loading schema", place(name), unit_one_line(to_utf8(e.getMessage())));
-        } catch (const xercesc::OutOfMemoryException&) {
-            throw std::bad_alloc();
-        }
-        FileScope scope({});
-        Complaints complaints(1);
-        const std::unique_ptr<xmlSchemaParserCtxt, void (*)(xmlSchemaParserCtxt*)> parser(xmlSchemaNewParserCtxt(name.c_str()),
-                                                                                          xmlSchemaFreeParserCtxt);
-        if (parser) {
-            xmlSchemaSetParserStructuredErrors(parser.get(), reinterpret_cast<xmlStructuredErrorFunc>(&Complaints::take),
-                                               &complaints);
-            compiled->schema = xmlSchemaParse(parser.get());
-        }
-        if (compiled->schema == nullptr) {
-            const Complaint why = complaints.empty() ? Complaint{} : complaints.list().front();
-            throw Error(Fault::kConfig, "XSD-055", "loading schema",
-                        place(why.file.empty() ? name : why.file, {}, static_cast<std::uint64_t>(why.line)),
-                        unit_one_line(why.text) + missing());
-        }
+        compiled->load(*this);
+        compiled->parse(*this);
         compiled_ = std::move(compiled);
     });
 }

@@ -1,10 +1,13 @@
-// For bus/xml alone: one schema (a root file with what it imports and includes) compiled for both judges.
+// For bus/xml alone: root files with what they import and include, compiled for both judges. Content under xs:any is judged by
+// every root file of the unit.
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "xml/schemas.hpp"
@@ -23,10 +26,18 @@ public:
     SchemaUnit(const SchemaUnit&) = delete;
     SchemaUnit& operator=(const SchemaUnit&) = delete;
 
-    const std::filesystem::path& file() const { return file_; }
-    const std::string& namespace_uri() const { return namespace_; }
+    // Two units become one when no namespace comes from two different files.
+    bool can_join(const SchemaUnit& other) const;
+    void join(const SchemaUnit& other);
+
+    struct Root {
+        std::filesystem::path file;
+        std::string namespace_uri;
+        std::vector<std::string> elements;  // global ones
+    };
+    const Root* find(std::string_view namespace_uri) const;
+    const std::vector<Root>& roots() const { return roots_; }
     const std::vector<std::filesystem::path>& files() const { return files_; }
-    const std::vector<std::string>& roots() const { return roots_; }  // global elements of the root file
     std::uintmax_t bytes() const { return bytes_; }
 
     void compile() const;             // throws Error(kConfig, "XSD-05x")
@@ -38,10 +49,9 @@ private:
     void read(const std::filesystem::path& file);
     std::string missing() const;
 
-    std::filesystem::path file_;
-    std::string namespace_;
-    std::vector<std::filesystem::path> files_;
-    std::vector<std::string> roots_;
+    std::vector<Root> roots_;
+    std::vector<std::filesystem::path> files_;               // all that were read
+    std::map<std::string, std::filesystem::path> provided_;  // namespace -> the file that it was taken from
     std::string missing_;
     std::uintmax_t bytes_ = 0;
     mutable std::once_flag once_;
