@@ -345,7 +345,12 @@ void DirectorySource::write_receipts(Steady now) {
 
 // False: the message is not through yet.
 bool DirectorySource::write_receipt(const std::string& id, const std::string& as) {
-    const std::optional<Inbox::State> state = inbox_.state_of(id);
+    std::optional<Inbox::State> state;
+    try {
+        state = inbox_.state_of(id);
+    } catch (const std::exception& error) {  // of this message alone: the other receipts go on
+        log::warn("directory", "asking for the state of message '" + id + "': " + error.what());
+    }
     if (!state || !state->finished) return false;
     const bool dead = state->state == "dead";
     if (dead) folder_->fail_done(as);

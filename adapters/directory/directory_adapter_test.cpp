@@ -262,6 +262,19 @@ TEST_F(DirectoryDoor, TakesManyFilesInTheirOrderAndWritesEveryReceipt) {
     EXPECT_TRUE(wait_until([&] { return receipts() == 60 && fs::is_empty(drop() / ".waiting"); }));
 }
 
+TEST_F(DirectoryDoor, WritesTheOtherReceiptsWhenOneStateCannotBeRead) {
+    inbox.broken_state = "id-1";
+    start();
+    put_file("a.csv", "1");
+    ASSERT_TRUE(appears("done/a.csv"));
+    put_file("b.csv", "2");
+    ASSERT_TRUE(appears("done/b.csv"));
+    inbox.set_state("id-2", {.state = "delivered", .finished = true});
+    EXPECT_TRUE(appears("done/b.csv.receipt.csv"));
+    EXPECT_FALSE(fs::exists(drop() / "done" / "a.csv.receipt.csv"));
+    EXPECT_TRUE(source->health().ok);
+}
+
 TEST_F(DirectoryDoor, KeepsTwoFilesOfOneNameApart) {
     start();
     put_file("a.csv", "1");

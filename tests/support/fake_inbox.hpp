@@ -10,6 +10,7 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -42,6 +43,7 @@ public:
     std::uint64_t spool_from = 256 << 10;
     std::uint64_t most = 1 << 20;
     Reduce reducer;
+    std::string broken_state;  // asking for the state of this message fails
 
     const std::string& route() const override { return route_; }
     bool open() const override {
@@ -66,6 +68,7 @@ public:
     std::optional<std::string> checkpoint(std::string_view) const override { return std::nullopt; }
     const Reduce* reduce() const override { return reducer ? &reducer : nullptr; }
     std::optional<State> state_of(const std::string& id) const override {
+        if (id == broken_state) throw std::runtime_error("the state cannot be read");
         const std::lock_guard lock(mutex_);
         const auto found = states_.find(id);
         if (found == states_.end()) return std::nullopt;
