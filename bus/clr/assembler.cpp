@@ -20,13 +20,6 @@ constexpr std::string_view kContextExtensions = "https://purl.imsglobal.org/spec
 constexpr std::string_view kSchemaBase = "https://purl.imsglobal.org/spec/clr/v2p0/schema/json/clr_v2p0_";
 constexpr std::size_t kMostIdentifiers = 10;
 
-// Whole seconds: the claims of a token count in seconds, and both must be equal.
-std::string assemble_time(Time time) {
-    std::string text = to_rfc3339(std::chrono::floor<std::chrono::seconds>(time));
-    const auto point = text.find('.');
-    return point == text.npos ? text : text.substr(0, point) + "Z";
-}
-
 class Assembly {
 public:
     Assembly(const RecordModel& record, const Institution& institution, const AssembleOptions& options)
@@ -42,14 +35,15 @@ public:
         if (record_.entries.empty())
             throw Error(Fault::kPoison, "CLR-011", "assembling a record", "it holds no achievement yet");
         json_.reserve(record_.entries.size() * 3000 + 4000);
-        const std::string valid_from = assemble_time(record_.changed);
+        const std::string valid_from = credentials::credential_time(record_.changed);
         json_.object().strings("@context", {kContextVc, kContextClr, kContextOb, kContextExtensions});
         json_.member("id", id_).strings("type", {"VerifiableCredential", "ClrCredential"});
         json_.member("name", (institution_.test ? "TEST record of " : "Learner record of ") +
                                  (record_.name.empty() ? "a learner" : record_.name));
         if (institution_.test) json_.member("description", "TEST: made by a test instance. It proves nothing about anybody.");
         json_.raw("issuer", issuer_).member("validFrom", valid_from);
-        if (record_.created != Time{}) json_.member("awardedDate", assemble_time(std::min(record_.created, record_.changed)));
+        if (record_.created != Time{})
+            json_.member("awardedDate", credentials::credential_time(std::min(record_.created, record_.changed)));
         if (record_.partial) json_.flag("partial", true);
         subject();
         status();
@@ -146,7 +140,7 @@ private:
             if (!at.empty() && from_rfc3339(at) <= record_.changed) return at;
         }
         const Time accepted = entry.source.accepted;
-        return assemble_time(accepted == Time{} ? record_.changed : std::min(accepted, record_.changed));
+        return credentials::credential_time(accepted == Time{} ? record_.changed : std::min(accepted, record_.changed));
     }
 
     void credential(std::size_t index) {
@@ -266,7 +260,7 @@ private:
         }
         std::string text = "Recorded from " + entry.source.system;
         if (!entry.authority.name.empty()) text += " by " + entry.authority.name;
-        if (entry.source.accepted != Time{}) text += ", received " + assemble_time(entry.source.accepted);
+        if (entry.source.accepted != Time{}) text += ", received " + credentials::credential_time(entry.source.accepted);
         if (entry.source.original.starts_with("sha256:")) text += ", document SHA-256 " + entry.source.original.substr(7, 64);
         json_.object()
             .strings("type", {"Evidence"})

@@ -14,6 +14,7 @@
 #include <unordered_map>
 
 #include "core/error.hpp"
+#include "credentials/vc_jwt.hpp"
 #include "crypto/base64.hpp"
 #include "crypto/flat_json.hpp"
 #include "crypto/hash.hpp"
@@ -217,10 +218,9 @@ std::string StatusLists::encoded(std::uint32_t list) const {
 std::string StatusLists::credential(std::uint32_t list, std::string_view list_url, std::string_view issuer_json) const {
     const std::string url = crypto::json_string(list_url);
     const std::string subject = crypto::json_string(std::string(list_url) + "#list");
-    const auto seconds = std::chrono::floor<std::chrono::seconds>(changed(list));
     return R"({"@context":["https://www.w3.org/ns/credentials/v2"],"id":)" + url +
            R"(,"type":["VerifiableCredential","BitstringStatusListCredential"],"issuer":)" + std::string(issuer_json) +
-           R"(,"validFrom":")" + to_rfc3339(seconds) + R"(","credentialSubject":{"id":)" + subject +
+           R"(,"validFrom":")" + credential_time(changed(list)) + R"(","credentialSubject":{"id":)" + subject +
            R"(,"type":"BitstringStatusList","statusPurpose":"revocation","encodedList":")" + encoded(list) + "\"}}";
 }
 

@@ -22,6 +22,12 @@ namespace {
 
 }  // namespace
 
+std::string credential_time(Time time) {
+    const std::string text = to_rfc3339(std::chrono::floor<std::chrono::seconds>(time));
+    const auto point = text.find('.');
+    return point == text.npos ? text : text.substr(0, point) + "Z";
+}
+
 Claims claims_of(std::string_view text) {
     const json::value document = parse_json(text);
     const auto need = [](std::optional<std::string> value, std::string_view path) {

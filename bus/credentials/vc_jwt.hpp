@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/clock.hpp"
 #include "credentials/key_store.hpp"
 
 namespace clrbus::credentials {
@@ -18,6 +19,9 @@ struct Claims {
     std::int64_t not_before = 0;          // nbf = validFrom in seconds
     std::optional<std::int64_t> expires;  // exp = validUntil in seconds
 };
+
+// 2026-03-01T10:00:00Z: credentials count in whole seconds, as the claims of a token do.
+std::string credential_time(Time time);
 
 // The claims that a credential's members ask for. Throws Error(kPoison, "CRED-001") with the member's path when one is missing
 // or has another form.

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "core/error.hpp"
+#include "credentials/data_integrity.hpp"
 #include "credentials/json_access.hpp"
 #include "credentials/status_list.hpp"
 #include "credentials/vc_jwt.hpp"
@@ -37,13 +38,10 @@ std::string_view verify_trim(std::string_view text) {
 }
 
 // The token in an answer of the CLR service.
-std::string verify_unwrap(std::string_view document) {
-    const json::value answer = parse_json(document);
+std::string verify_unwrap(const json::value& answer) {
     const json::value* tokens = find_at(answer, {"compactJwsString"});
     if (tokens != nullptr && tokens->is_array() && tokens->get_array().size() == 1 && tokens->get_array()[0].is_string())
         return std::string(tokens->get_array()[0].get_string());
-    if (find_at(answer, {"proof"}) != nullptr)
-        throw VerifyRefusal{"it carries an embedded proof; only signed tokens (VC-JWT) are checked here"};
     if (holds_text(answer, "type", "VerifiableCredential")) throw VerifyRefusal{"it is a credential without a signature"};
     throw VerifyRefusal{"expected a compact token, or an answer that holds exactly one"};
 }
@@ -195,9 +193,22 @@ void verify_describe(Verdict& verdict, const json::value& document) {
 
 }  // namespace
 
+namespace {
+
+// The thumbprint of the key that ISSUER#MULTIBASE spells out; empty for any other name. It still has to be one that is known.
+std::string verify_fragment_key(std::string_view kid, std::string_view issuer) {
+    if (!kid.starts_with(issuer) || !kid.substr(issuer.size()).starts_with("#z")) return {};
+    const auto key = key_of_multibase(kid.substr(issuer.size() + 1));
+    return key ? key->thumbprint() : std::string();
+}
+
+}  // namespace
+
 KeySource own_keys(const KeyStore& store, std::string issuer) {
     return [&store, issuer = std::move(issuer)](std::string_view kid, std::string_view asked) -> std::optional<FoundKey> {
-        auto key = asked == issuer ? store.find(kid) : std::nullopt;
+        if (asked != issuer) return std::nullopt;
+        const std::string thumbprint = verify_fragment_key(kid, asked);
+        auto key = store.find(thumbprint.empty() ? kid : thumbprint);
         if (!key) return std::nullopt;
         return FoundKey{std::move(*key), "published by this institution"};
     };
@@ -218,7 +229,9 @@ KeySource key_set(std::string_view jwks_json, std::string issuer, std::string pr
         const auto kid = text_at(jwk, {"kid"});
         if (!kid) continue;
         try {
-            known->emplace(*kid, crypto::PublicKey::from_jwk(json::serialize(jwk)));
+            const auto key = crypto::PublicKey::from_jwk(json::serialize(jwk));
+            known->emplace(*kid, key);
+            known->emplace(key.thumbprint(), key);
         } catch (const Error&) {
             continue;  // a kind of key that we do not check with
         }
@@ -226,7 +239,8 @@ KeySource key_set(std::string_view jwks_json, std::string issuer, std::string pr
     return [known, issuer = std::move(issuer), provenance = std::move(provenance)](
                std::string_view kid, std::string_view asked) -> std::optional<FoundKey> {
         if (!issuer.empty() && asked != issuer) return std::nullopt;
-        const auto key = known->find(std::string(kid));
+        const std::string thumbprint = verify_fragment_key(kid, asked);
+        const auto key = known->find(thumbprint.empty() ? std::string(kid) : thumbprint);
         return key == known->end() ? std::nullopt : std::optional(FoundKey{key->second, provenance});
     };
 }
@@ -268,15 +282,61 @@ std::string Verdict::json() const {
                                         {"checks", std::move(list)}});
 }
 
-Verdict verify(std::string_view document, const VerifyOptions& options) {
+namespace {
+
+void verify_key(Verdict& verdict, const VerifyOptions& options, std::optional<FoundKey>& key) {
+    const bool known = verify_run(verdict, "key", "", [&] {
+        key = options.keys ? options.keys(verdict.kid, verdict.issuer) : std::nullopt;
+        if (!key) throw VerifyRefusal{"the key that it names is not known as one of its issuer's"};
+    });
+    if (known) verdict.checks.back().reason = key->provenance;
+}
+
+// The credentials inside that carry a proof of their own. One whose issuer's key is not known here is counted, not refused: the
+// record's issuer answers for it.
+Check verify_inside(const json::value& document, const VerifyOptions& options) {
+    const json::value* nested = find_at(document, {"credentialSubject", "verifiableCredential"});
+    if (nested == nullptr || !nested->is_array()) return {"inside", Check::Result::kSkipped, "it holds no other credentials"};
+    std::size_t held = 0, unknown = 0, number = 0;
+    for (const json::value& credential : nested->get_array()) {
+        ++number;
+        const auto claim = find_proof(credential);
+        if (!claim) continue;
+        const auto key =
+            options.keys ? options.keys(claim->verification_method, issuer_id(credential).value_or("")) : std::nullopt;
+        if (!key)
+            ++unknown;
+        else if (proof_holds(credential, *claim, key->key))
+            ++held;
+        else
+            throw VerifyRefusal{"the proof of credential " + std::to_string(number) + " in it does not hold"};
+    }
+    const std::string of = " of " + std::to_string(number) + " credentials in it ";
+    if (held + unknown == 0)
+        return {"inside", Check::Result::kSkipped, "none" + of + "carries a proof of its own; the record's covers them"};
+    if (unknown != 0)
+        return {"inside", Check::Result::kSkipped,
+                std::to_string(unknown) + of + "are signed with keys that are not known here"};
+    return {"inside", Check::Result::kHeld, std::to_string(held) + of + "carry a proof of their own, and it holds"};
+}
+
+void verify_content(Verdict& verdict, const json::value& body, const VerifyOptions& options) {
+    verify_run(verdict, "subject", "it names its subject, and all in it is about the same one", [&] { verify_subject(body); });
+    Check inside;
+    if (verify_run(verdict, "inside", "", [&] { inside = verify_inside(body, options); })) verdict.checks.back() = inside;
+    verify_run(verdict, "dates", "valid now", [&] { verify_dates(verdict, options.now); });
+    Check status;
+    if (verify_run(verdict, "status", "", [&] { status = verify_status(body, verdict, options); }))
+        verdict.checks.back() = status;
+    verdict.good = std::none_of(verdict.checks.begin(), verdict.checks.end(),
+                                [](const Check& c) { return c.result == Check::Result::kFailed; });
+}
+
+Verdict verify_token(const std::string& token, const VerifyOptions& options) {
     Verdict out;
-    std::string token;
     crypto::Jws claimed;
     json::value body;
     const bool form = verify_run(out, "form", "a signed token that carries a credential", [&] {
-        if (document.size() > options.most_bytes) throw VerifyRefusal{"it is larger than the limit"};
-        const std::string_view trimmed = verify_trim(document);
-        token = trimmed.starts_with('{') ? verify_unwrap(trimmed) : std::string(trimmed);
         claimed = crypto::read_jws_unverified(token, verify_policy(options.most_bytes));
         verify_header(claimed.header);
         body = parse_json(claimed.payload);
@@ -286,14 +346,9 @@ Verdict verify(std::string_view document, const VerifyOptions& options) {
     out.algorithm = to_string(claimed.header.algorithm);
     out.kid = claimed.header.kid;
     verify_describe(out, body);
-
     std::optional<FoundKey> key;
-    const bool known = verify_run(out, "key", "", [&] {
-        key = options.keys ? options.keys(claimed.header.kid, out.issuer) : std::nullopt;
-        if (!key) throw VerifyRefusal{"the key that it names is not known as one of its issuer's"};
-    });
-    if (!known) return out;
-    out.checks.back().reason = key->provenance;
+    verify_key(out, options, key);
+    if (!key) return out;
     const bool signature = verify_run(out, "signature", "nothing was changed since " + out.algorithm + " signed it", [&] {
         crypto::verify_jws(token, verify_policy(options.most_bytes), [&](const crypto::JwsHeader&) { return key->key; });
     });
@@ -301,13 +356,53 @@ Verdict verify(std::string_view document, const VerifyOptions& options) {
     out.credential = claimed.payload;
     verify_run(out, "claims", "iss, jti, sub, nbf and exp equal the members they come from",
                [&] { verify_claims(body, claimed.payload); });
-    verify_run(out, "subject", "it names its subject, and all in it is about the same one", [&] { verify_subject(body); });
-    verify_run(out, "dates", "valid now", [&] { verify_dates(out, options.now); });
-    Check status;
-    if (verify_run(out, "status", "", [&] { status = verify_status(body, out, options); })) out.checks.back() = status;
-    out.good =
-        std::none_of(out.checks.begin(), out.checks.end(), [](const Check& c) { return c.result == Check::Result::kFailed; });
+    verify_content(out, body, options);
     return out;
+}
+
+Verdict verify_embedded(std::string_view text, const json::value& body, const VerifyOptions& options) {
+    Verdict out;
+    std::optional<ProofClaim> claim;
+    const bool form = verify_run(out, "form", "a credential with an embedded proof", [&] {
+        verify_form(body);
+        claim = find_proof(body);
+        if (!claim) throw VerifyRefusal{"none of its proofs is of the kind that is checked here (eddsa-rdfc-2022)"};
+    });
+    if (!form) return out;
+    out.algorithm = "eddsa-rdfc-2022";
+    out.kid = claim->verification_method;
+    verify_describe(out, body);
+    std::optional<FoundKey> key;
+    verify_key(out, options, key);
+    if (!key) return out;
+    const bool signature = verify_run(out, "signature", "nothing was changed since " + out.algorithm + " signed it", [&] {
+        if (!proof_holds(body, *claim, key->key))
+            throw VerifyRefusal{"the proof does not match: changed, or made with another key"};
+    });
+    if (!signature) return out;
+    out.credential = text;
+    verify_content(out, body, options);
+    return out;
+}
+
+}  // namespace
+
+Verdict verify(std::string_view document, const VerifyOptions& options) {
+    Verdict refused;
+    std::string token;
+    json::value body;
+    const std::string_view text = verify_trim(document);
+    const bool readable = verify_run(refused, "form", "", [&] {
+        if (document.size() > options.most_bytes) throw VerifyRefusal{"it is larger than the limit"};
+        if (!text.starts_with('{')) {
+            token = text;
+            return;
+        }
+        body = parse_json(text);
+        if (find_at(body, {"proof"}) == nullptr) token = verify_unwrap(body);
+    });
+    if (!readable) return refused;
+    return token.empty() && !body.is_null() ? verify_embedded(text, body, options) : verify_token(token, options);
 }
 
 }  // namespace clrbus::credentials

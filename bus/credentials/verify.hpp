@@ -33,7 +33,7 @@ KeySource key_set(std::string_view jwks_json, std::string issuer, std::string pr
 
 struct Check {
     enum class Result : unsigned char { kHeld, kFailed, kSkipped };
-    std::string name;  // form, key, signature, claims, subject, dates, status
+    std::string name;  // form, key, signature, claims (tokens), subject, inside, dates, status
     Result result = Result::kSkipped;
     std::string reason;
 };
@@ -56,7 +56,8 @@ struct VerifyOptions {
     std::size_t most_bytes = 16u << 20;
 };
 
-// document: a compact token, or the answer of GET …/credentials with exactly one. Never throws for what the document holds.
+// document: a compact token, a credential with an embedded proof (eddsa-rdfc-2022), or an answer of the CLR service with one
+// token. Never throws for what the document holds.
 Verdict verify(std::string_view document, const VerifyOptions& options);
 
 }  // namespace clrbus::credentials
