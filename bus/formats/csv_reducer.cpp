@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <system_error>
 #include <utility>
@@ -20,6 +21,34 @@ constexpr std::size_t kReducerChunk = 64 * 1024;
     Where where;
     where.file = file.filename().string();
     throw Error(Fault::kAway, "FILE-001", doing, std::move(where), std::generic_category().message(errno));
+}
+
+bool reducer_name_char(char c, bool first) {
+    const auto byte = static_cast<unsigned char>(c);
+    return std::isalpha(byte) != 0 || c == '_' || byte >= 0x80 || (!first && (std::isdigit(byte) != 0 || c == '-' || c == '.'));
+}
+
+// The columns that a condition on a row asks for: its names, but those of functions, axes, variables, attributes and operators.
+std::vector<std::string> reducer_columns_of(std::string_view expression) {
+    std::vector<std::string> out;
+    for (std::size_t i = 0; i < expression.size();) {
+        const char c = expression[i];
+        if (c == '\'' || c == '"') {
+            i = std::min(expression.find(c, i + 1), expression.size() - 1) + 1;
+        } else if (!reducer_name_char(c, true)) {
+            ++i;
+        } else {
+            const std::size_t from = i;
+            while (i < expression.size() && reducer_name_char(expression[i], false)) ++i;
+            const std::string name(expression.substr(from, i - from));
+            const char before = from == 0 ? ' ' : expression[from - 1];
+            const std::size_t next = expression.find_first_not_of(" \t\n", i);
+            const char after = next == std::string_view::npos ? ' ' : expression[next];
+            const bool other = before == '$' || before == '@' || before == ':' || after == '(' || after == ':';
+            if (!other && name != "and" && name != "or" && name != "div" && name != "mod" && name != "row") out.push_back(name);
+        }
+    }
+    return out;
 }
 
 class ReducerFile {
@@ -92,15 +121,17 @@ struct CsvReducer::Impl {
         dropped.assign(columns.size(), false);
         for (const std::string& name : reduction.drop) {
             const std::size_t at = columns.find(name);
-            if (at == columns.size()) {
-                Where where;
-                where.file = reduction.csv.file;
-                where.line = row.line;
-                throw Error(Fault::kPoison, "CSV-015", "dropping columns", std::move(where),
-                            "the header has no column '" + name + "'")
-                    .expected("the columns that the route drops: the extract may have changed");
-            }
+            if (at == columns.size()) missing(name, row, "the columns that the route drops: the extract may have changed");
             dropped[at] = true;
+        }
+        // Without the column the condition would hold for no row, and nobody would notice.
+        if (reduction.keep) {
+            for (const std::string& name : reducer_columns_of(reduction.keep->expression())) {
+                const std::string column = original_name(name);
+                if (columns.find(column) == columns.size()) {
+                    missing(column, row, "the columns that the route keeps rows by: the extract may have changed");
+                }
+            }
         }
         if (std::find(columns.names().begin(), columns.names().end(), kCsvPlaceColumn) != columns.names().end()) {
             Where where;
@@ -114,6 +145,14 @@ struct CsvReducer::Impl {
             if (!dropped[i]) field(columns.names()[i]);
         }
         end_row();
+    }
+
+    [[noreturn]] void missing(const std::string& name, const CsvRow& row, const char* expected) const {
+        Where where;
+        where.file = reduction.csv.file;
+        where.line = row.line;
+        throw Error(Fault::kPoison, "CSV-015", "reducing a file", std::move(where), "the header has no column '" + name + "'")
+            .expected(expected);
     }
 
     void place(const CsvRow& row) { first(std::to_string(counts.rows) + '@' + std::to_string(row.line)); }

@@ -17,8 +17,9 @@ namespace clrbus {
 
 struct CsvReduction {
     CsvOptions csv;
-    std::shared_ptr<const XPath> keep;  // tested on each <row>, before columns are dropped; null keeps every row
-    std::vector<std::string> drop;      // header names (or new names); each must be there, else the file is refused
+    // Tested on each <row>, before columns are dropped; null keeps every row. The columns it names must be there, too.
+    std::shared_ptr<const XPath> keep;
+    std::vector<std::string> drop;  // header names (or new names); each must be there, else the file is refused
 };
 
 // A row that could not be read. It says nothing of what stood in it.

@@ -129,8 +129,24 @@ TEST(CsvReducer, RefusesAFileWithoutTheColumnThatIsToBeDropped) {
     EXPECT_EQ(reduced(student_jobs(), "ID,SOCIAL,STUDENT_WORKER,RATE\n1,2,Y,3\n").error, "CSV-015");
     EXPECT_THAT(reduced(student_jobs(), "ID,SOCIAL,STUDENT_WORKER,RATE\n1,2,Y,3\n").bytes, IsEmpty());
     EXPECT_EQ(reduced(student_jobs(), "").error, "CSV-012");
-    EXPECT_EQ(reduced(student_jobs(), "clrbus:row,SSN,RATE\n").error, "CSV-016");
+    EXPECT_EQ(reduced(student_jobs(), "clrbus:row,SSN,RATE,STUDENT_WORKER\n").error, "CSV-016");
     EXPECT_EQ(reduced(student_jobs(), "SSN,RATE,STUDENT_WORKER\n1,\"2,Y\n").error, "CSV-003");
+}
+
+// A renamed column would make the condition false for every row: all of the file gone, and nobody told.
+TEST(CsvReducer, RefusesAFileWithoutTheColumnThatRowsAreKeptBy) {
+    EXPECT_EQ(reduced(student_jobs(), "ID,SSN,IS_STUDENT,RATE\n1,2,Y,3\n").error, "CSV-015");
+    CsvReduction reduction;
+    const auto keeps = [&](const char* expression) {
+        reduction.keep = XPath::compile(expression);
+        return reduced(reduction, "ID,TYPE CODE,and,x-1\n1,A,b,c\n").error;
+    };
+    for (const char* good : {"ID = 'Y and N'", "not(ID = \"x\") and starts-with(TYPE_x0020_CODE, 'A')", "/row/ID or child::ID",
+                             "x-1 = 'c'", "string-length(.) > 3", "ID mod 2 = 1", "*[1] = '1'", "count(*[. = 'a']) >= 0"}) {
+        EXPECT_EQ(keeps(good), "") << good;
+    }
+    for (const char* bad : {"KIND = 'A'", "not(KIND) and ID", "ID = KIND", "/row/KIND", "'ID' = KIND"})
+        EXPECT_EQ(keeps(bad), "CSV-015") << bad;
 }
 
 TEST(CsvReducer, RefusesAReducedFileThatWasChanged) {

@@ -27,6 +27,7 @@ struct JsonRefusal {
 struct JsonName {
     std::string key;
     std::string element;
+    std::uint64_t document = 0;  // the last one that used it
 };
 
 class JsonHandler {
@@ -114,7 +115,9 @@ public:
         members_.clear();
         parts_.clear();
         failure_ = nullptr;
-        if (names_.size() > limits_.names / 2) {
+        ++document_;
+        document_names_ = 0;
+        if (names_.size() > limits_.names) {
             make_builder();
         } else {
             builder_->clear();
@@ -171,7 +174,7 @@ private:
         limits.depth = limits_.depth + 2;
         limits.nodes = limits_.nodes;
         limits.text = limits_.string;
-        limits.names = limits_.names * 2 + 16;
+        limits.names = limits_.names * 5;  // well above what this class keeps
         builder_ = std::make_unique<TreeBuilder>(limits);
     }
 
@@ -202,12 +205,16 @@ private:
             if (!check_text(text)) {
                 throw JsonRefusal{"JSON-007", "a member name holds a character that XML cannot carry", "printable characters"};
             }
-            if (names_.size() >= limits_.names) {
+            id = names_.size();
+            names_.push_back(std::make_unique<JsonName>(JsonName{.key = std::string(text), .element = xml_name(text)}));
+            index_.emplace(names_.back()->key, id);
+        }
+        // Counted for each document alone: whether one is taken must not depend on those before it.
+        if (names_[id]->document != document_) {
+            names_[id]->document = document_;
+            if (++document_names_ > limits_.names) {
                 throw JsonRefusal{"JSON-009", "too many different member names", "at most " + std::to_string(limits_.names)};
             }
-            id = names_.size();
-            names_.push_back(std::make_unique<JsonName>(JsonName{std::string(text), xml_name(text)}));
-            index_.emplace(names_.back()->key, id);
         }
         const std::size_t count = members_.size() - frame.members_from;
         bool twice = false;
@@ -273,6 +280,8 @@ private:
     std::vector<std::size_t> members_;  // of the open objects, one after the other
     std::vector<std::unique_ptr<JsonName>> names_;
     std::unordered_map<std::string_view, std::size_t> index_;  // views into names_
+    std::uint64_t document_ = 1;
+    std::size_t document_names_ = 0;
     std::string parts_, held_;
     std::exception_ptr failure_;
     std::string_view chunk_;

@@ -252,6 +252,20 @@ TEST(JsonReader, ServesManyDocumentsWithEverNewNames) {
     }
 }
 
+TEST(JsonReader, TakesADocumentWhateverCameBefore) {
+    JsonReader reader;
+    const auto names = [](const std::string& prefix, int count) {
+        std::string out = "{\"x\":0";
+        for (int i = 0; i < count; ++i) out += ",\"" + prefix + std::to_string(i) + "\":0";
+        return out + "}";
+    };
+    for (const std::string prefix : {"a", "b", "c", "d", "e"}) {
+        reader.write(names(prefix, 9'999));
+        EXPECT_EQ(reader.finish().root().children().size(), 10'000U);
+    }
+    EXPECT_THROW(reader.write(names("f", 10'000)), Error);
+}
+
 TEST(JsonWriter, RefusesWhatIsNoJson) {
     const auto tree = [](std::string_view type, std::string_view text) {
         TreeBuilder builder;
