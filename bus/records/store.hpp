@@ -29,8 +29,9 @@ struct StoreOptions {
     std::vector<std::string> institution_codes;  // SCHEME:VALUE, the institution's own
     std::vector<std::string> placeholders = default_placeholders();
     std::vector<std::string> match_schemes = default_match_schemes();
-    std::size_t readers = 4;                    // connections that read at the same time
-    std::chrono::milliseconds lock_wait{5000};  // for another process that holds the file (a backup)
+    std::size_t readers = 4;                        // connections that read at the same time
+    std::chrono::milliseconds reader_wait{10'000};  // for a free one of these
+    std::chrono::milliseconds lock_wait{5000};      // for another process that holds the file (a backup)
 
     static std::vector<std::string> default_placeholders();
     static std::vector<std::string> default_match_schemes();

@@ -46,7 +46,10 @@ struct WordOfKey {
 RecordsStore::Impl::Lease::Lease(Impl& impl) : impl_(impl) {
     std::unique_lock lock(impl.pool_mutex);
     const std::size_t most = std::max<std::size_t>(1, impl.options.readers);
-    impl.pool_free.wait(lock, [&] { return !impl.pool.empty() || impl.pool_made < most; });
+    if (!impl.pool_free.wait_for(lock, impl.options.reader_wait, [&] { return !impl.pool.empty() || impl.pool_made < most; })) {
+        throw Error(Fault::kAway, "REC-016", "reading the store",
+                    "all connections for reading were busy for too long; try again");
+    }
     if (!impl.pool.empty()) {
         database_ = std::move(impl.pool.back());
         impl.pool.pop_back();
