@@ -7,6 +7,8 @@
 namespace clrbus {
 namespace {
 
+constexpr std::size_t kCsvLongestName = 256;  // it is said in errors
+
 // Blanks around a name are a slip of who wrote the file; two names that differ in them alone are one name twice.
 std::string_view csv_trimmed(std::string_view name) {
     constexpr std::string_view kBlank = " \t\r\n";
@@ -34,6 +36,10 @@ void CsvColumns::take_header(const CsvRow& row, const CsvProblem* problem) {
     for (std::size_t i = 0; i < row.fields->size(); ++i) {
         const std::string_view name = csv_trimmed((*row.fields)[i]);
         if (name.empty()) bad_header(row, "CSV-010", i + 1, "a column has no name", "a name for every column");
+        if (name.size() > kCsvLongestName) {
+            bad_header(row, "CSV-010", i + 1, "a column name is too long",
+                       "at most " + std::to_string(kCsvLongestName) + " bytes");
+        }
         if (!seen.insert(name).second) bad_header(row, "CSV-009", i + 1, "a column name occurs twice", "each name once");
         names_.emplace_back(name);
     }

@@ -237,6 +237,8 @@ TEST(CsvRefuses, BadHeaders) {
     EXPECT_EQ(csv_split("\n\n").stream_error, "CSV-012");
     EXPECT_EQ(csv_split("a,b,a\n1,2,3\n").stream_error, "CSV-009");
     EXPECT_EQ(csv_split("a,,c\n1,2,3\n").stream_error, "CSV-010");
+    EXPECT_EQ(csv_split("a," + std::string(257, 'b') + "\n1,2\n").stream_error, "CSV-010");
+    EXPECT_EQ(csv_split("a," + std::string(256, 'b') + "\n1,2\n").stream_error, "");
     EXPECT_EQ(csv_split("a,b,\n1,2,3\n").stream_error, "CSV-010");
     EXPECT_EQ(csv_split("a,\"b\nc").stream_error, "CSV-003");
     EXPECT_EQ(csv_split("a,\"b\"x\n").stream_error, "CSV-002");
