@@ -16,6 +16,7 @@ namespace {
 constexpr std::size_t kWindowMessages = 512;
 constexpr double kWindowBytes = 8.0 * (1 << 20);
 constexpr std::size_t kMaxUnsettled = 4096;  // of one link: Proton keeps something of each
+constexpr std::size_t kHeaderRoom = 32;      // of the header section that goes in front
 constexpr std::size_t kChunk = 64 * 1024;    // of a large message handed to Proton at once
 
 }  // namespace
@@ -50,6 +51,12 @@ void OutLinkState::queue(Outgoing message) {
     const double size = static_cast<double>(message.message.size());
     average_ = average_ == 0 ? size : average_ * 0.9 + size * 0.1;
     if (slow_start_ < kWindowMessages) ++slow_start_;
+    const std::uint64_t most = pn_link_remote_max_message_size(link_);
+    if (most != 0 && message.message.size() + kHeaderRoom > most) {
+        counter("clrbus_amqp_too_large_for_peer_total").add();
+        settled(message.token, DeliveryState::kModified, false, true);  // somebody else may take it
+        return;
+    }
     if (pn_link_credit(link_) <= static_cast<int>(backlog_.size())) {
         // The peer has taken credit back since it was asked for: what it does not want now is for others.
         settled(message.token, DeliveryState::kReleased, false, false);
