@@ -56,8 +56,7 @@ public:
     Node root() const;
     explicit operator bool() const { return static_cast<bool>(root()); }
 
-    // UTF-8, without declaration unless asked; canonical=true gives the same bytes for the same tree (attributes sorted, no
-    // indent).
+    // UTF-8, without declaration unless asked. The same tree gives the same bytes: attributes and namespaces are sorted.
     struct WriteOptions {
         bool declaration = false;
         bool indent = false;

@@ -23,6 +23,8 @@ using xml_detail::SchemaUnit;
 
 // String pools of a reader keep every name that a message brought: a reader is replaced now and then.
 constexpr std::size_t kParserMessages = 4096;
+// Its buffers grow with the longest text, so that it is also replaced after a large message.
+constexpr std::size_t kParserKeeps = 4u << 20;
 // Beyond this size the second opinion (which names the wrong child and what was expected) would cost too much.
 constexpr std::size_t kParserSecondOpinion = 32u << 20;
 
@@ -235,6 +237,7 @@ struct XmlParser::Impl {
             try {
                 Document document = reader->read(bytes, encoding, file);
                 last = unit;
+                if (bytes.size() > kParserKeeps) readers.erase(unit);
                 return document;
             } catch (const xml_detail::ParserOtherUnit& other) {
                 readers.erase(unit);

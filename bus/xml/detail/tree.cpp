@@ -59,9 +59,7 @@ std::size_t tree_position(const xmlNode* node, bool& several) {
     std::size_t before = 0;
     several = false;
     for (const xmlNode* s = node->prev; s != nullptr; s = s->prev) {
-        if (s->type == XML_ELEMENT_NODE &&
-            std::strcmp(reinterpret_cast<const char*>(s->name), reinterpret_cast<const char*>(node->name)) == 0)
-            ++before;
+        if (s->type == XML_ELEMENT_NODE && xmlStrEqual(s->name, node->name) != 0) ++before;
     }
     several = before != 0;
     for (const xmlNode* s = node->next; s != nullptr && !several; s = s->next) {
