@@ -209,10 +209,10 @@ void Bus::Impl::build_listener(const Listen& listen, const crypto::DevCertificat
             options.client_ca = listen.client_ca;
         }
         auto server = std::make_unique<HttpServer>(options);
-        server->mount({"/health",
-                       {"GET"},
-                       health_handler([this] { return health(); },
-                                      [this](const HttpRequest& r) { return tokens.may(r, "operate"); })});
+        server->mount(
+            {"/health",
+             {"GET"},
+             health_handler([this] { return health(); }, [this](const HttpRequest& r) { return tokens.may(r, "operate"); })});
         server->mount({"/metrics", {"GET"}, [this, metrics = metrics_handler()](const std::shared_ptr<HttpExchange>& exchange) {
                            auto check = tokens.check(exchange->request(), "operate");
                            if (check.refuse) return exchange->respond(std::move(*check.refuse));

@@ -47,8 +47,8 @@ Target target_of(const Publish& what) {
         out.url = "amqp://127.0.0.1:" + std::to_string(port->as_int64());
     }
     if (out.user.empty()) {
-        for (const auto& user :
-             boost::json::parse(crypto::read_secret_file(what.state / "access.json")).as_object().at("users").as_array()) {
+        const auto access = boost::json::parse(crypto::read_secret_file(what.state / "access.json"));
+        for (const auto& user : access.as_object().at("users").as_array()) {
             if (user.as_object().at("name") != "publisher") continue;
             out.user = "publisher";
             out.password = std::string(std::string_view(user.as_object().at("password").get_string()));

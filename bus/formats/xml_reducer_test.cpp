@@ -15,7 +15,7 @@ std::string reduced_xml(const std::string& in, std::size_t chunk = 1) {
     return out;
 }
 
-std::string utf16(const std::string& text, bool big, bool mark) {
+std::string reducer_utf16(const std::string& text, bool big, bool mark) {
     std::string out = !mark ? "" : big ? "\xfe\xff" : "\xff\xfe";
     for (const char c : text) {
         if (big) out += '\0';
@@ -75,7 +75,7 @@ TEST(XmlReducer, DropsElementsThatHoldADroppedNumber) {
 TEST(XmlReducer, ReadsUtf16) {
     for (const bool big : {false, true}) {
         for (const bool mark : {false, true}) {
-            EXPECT_EQ(reduced_xml(utf16("<a><SSN>1</SSN>b</a>", big, mark), 3), utf16("<a>b</a>", big, mark));
+            EXPECT_EQ(reduced_xml(reducer_utf16("<a><SSN>1</SSN>b</a>", big, mark), 3), reducer_utf16("<a>b</a>", big, mark));
         }
     }
 }

@@ -1,6 +1,7 @@
 #include "routing/receipts.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 #include <vector>
 
@@ -48,7 +49,7 @@ void add_dead_rows(const Queues& queues, const std::string& route, const std::st
             from = dead.sequence + 1;
             if (dead.headers.get(header::kParent) != id || state.rows.size() == Inbox::State::kRowsMost) continue;
             Inbox::State::Row row;
-            row.row = std::stoull(std::string(dead.headers.get(header::kPosition)));
+            row.row = std::strtoull(std::string(dead.headers.get(header::kPosition)).c_str(), nullptr, 10);
             row.state = "dead";
             row.code = dead.headers.get(header::kDeadCode);
             row.path = dead.headers.get(header::kDeadPath);
@@ -80,7 +81,9 @@ void Receipts::settle(Unit& unit, const std::string& route, const std::string& i
 
 void Receipts::waiting(const std::string& route, const std::string& id) {
     const std::lock_guard lock(mutex_);
-    if (waiting_.size() < kKept) waiting_.insert(note_name(route, id));
+    // A worker may have settled it before the door hears that it is on disk.
+    const std::string name = note_name(route, id);
+    if (waiting_.size() < kKept && !queues_.note(name)) waiting_.insert(name);
 }
 
 std::optional<Inbox::State> Receipts::find(const std::string& route, const std::string& id) const {
