@@ -14,6 +14,8 @@ namespace {
 
 using broker::CheckpointBlock;
 
+constexpr std::uint32_t kSmallestSegment = 16U << 10;
+
 std::string recovery_checkpoint_path(const EmbeddedOptions& options) {
     return options.directory + "/checkpoint";
 }
@@ -168,6 +170,9 @@ void EmbeddedQueues::State::replay(std::span<const storage::RecoveredRecord> run
 }
 
 void EmbeddedQueues::State::open() {
+    if (options.segment_bytes < kSmallestSegment) {
+        throw Error(Fault::kConfig, "QUEUE-015", "opening the queues", "a segment must have at least 16384 bytes");
+    }
     files.make_directory(options.directory);
     lock_file = files.lock(options.directory + "/lock");
     if (!files.exists(recovery_checkpoint_path(options))) write_first_checkpoint();
@@ -176,6 +181,7 @@ void EmbeddedQueues::State::open() {
     journal_options.directory = options.directory;
     journal_options.id = journal_id;
     journal_options.segment_bytes = options.segment_bytes;
+    journal_options.on_failure = options.on_failure;
     journal = std::make_unique<storage::Journal>(files, journal_options);
     std::uint64_t runs = 0;
     journal->recover(start, [&](std::span<const storage::RecoveredRecord> run) {

@@ -190,8 +190,11 @@ struct Journal::State {
     void fail(const std::string& why) {
         log::error("journal", why + ": nothing more is taken; restart after the disk is mended");
         counter("clrbus_journal_failed").set(1);
-        const std::lock_guard lock(mutex);
-        failure = why;
+        {
+            const std::lock_guard lock(mutex);
+            failure = why;
+        }
+        if (options.on_failure) options.on_failure(why);
     }
 
     void run_writer() {

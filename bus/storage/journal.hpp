@@ -58,8 +58,9 @@ struct JournalOptions {
     std::string directory;
     std::uint64_t id = 0;  // of this journal, random
     std::uint32_t segment_bytes = 64U << 20;
-    std::uint64_t group_bytes = 8ULL << 20;  // one sync takes at most about this much
-    bool paused = false;                     // tests: nothing is written before resume()
+    std::uint64_t group_bytes = 8ULL << 20;                  // one sync takes at most about this much
+    bool paused = false;                                     // tests: nothing is written before resume()
+    std::function<void(const std::string& why)> on_failure;  // once, on the journal's thread: may only signal
 };
 
 struct JournalStart {

@@ -34,6 +34,16 @@ public:
         const std::lock_guard lock(mutex_);
         cut_at_ = operations_ + operation;
     }
+    // One operation fails, the n-th from now; the next ones work.
+    void fail_once(std::uint64_t operation, int error) {
+        const std::lock_guard lock(mutex_);
+        fail_at_ = operations_ + operation;
+        fail_with_ = error;
+    }
+    bool has_failed() const {
+        const std::lock_guard lock(mutex_);
+        return cut_ || (fail_at_ != 0 && operations_ >= fail_at_);
+    }
     bool is_cut() const {
         const std::lock_guard lock(mutex_);
         return cut_;
@@ -236,6 +246,7 @@ private:
     void change(const char* doing, const std::string& path) {
         if (++operations_ == cut_at_) cut_ = true;
         if (cut_) fail(doing, path, EIO);
+        if (operations_ == fail_at_) fail(doing, path, fail_with_);
     }
     [[noreturn]] static void fail(const char* doing, const std::string& path, int error) {
         Where where;
@@ -247,7 +258,8 @@ private:
     mutable std::mutex mutex_;
     Names names_, synced_names_;
     std::vector<NameChange> name_changes_;  // not synced
-    std::uint64_t operations_ = 0, cut_at_ = 0;
+    std::uint64_t operations_ = 0, cut_at_ = 0, fail_at_ = 0;
+    int fail_with_ = 0;
     bool cut_ = false;
     Fault fault_ = Fault::kNone;
 };
