@@ -181,6 +181,24 @@ TEST_F(Hostile, ManyAttributesAndNames) {
     EXPECT_EQ(refused(replaced(good_, "<e:thing/>", names)).code(), "XML-026");
 }
 
+std::size_t resident_kilobytes() {
+    std::ifstream in("/proc/self/statm");
+    std::size_t size = 0, resident = 0;
+    in >> size >> resident;
+    return resident * 4;
+}
+
+// Shared grammars would keep each of them for the life of the process.
+TEST_F(Hostile, NamespacesThatADocumentInventsDoNotStay) {
+    const auto with = [&](int i) {
+        return replaced(good_, "urn:test:other", "urn:" + std::to_string(i) + std::string(2000, 'x'));
+    };
+    for (int i = 0; i < 100; ++i) parser_.parse(with(i));
+    const std::size_t before = resident_kilobytes();
+    for (int i = 0; i < 9'000; ++i) parser_.parse(with(i));
+    EXPECT_LT(resident_kilobytes(), before + (28u << 10));  // 36 MB of names were seen
+}
+
 TEST_F(Hostile, MarkupInTextsAndNamesStaysText) {
     const Document document = plain_.parse("<a b='&lt;script&gt;&quot;'>&lt;/a&gt;&#13;</a>");
     EXPECT_EQ(plain_.parse(document.write()).write(), document.write());

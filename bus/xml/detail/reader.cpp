@@ -240,8 +240,31 @@ std::unique_ptr<xercesc::InputSource> feed_source(Feed& feed, const Encoding& en
     return source;
 }
 
-LockedReader::LockedReader(void* grammars, const std::string& no_namespace_file)
-    : SAX2XMLReaderImpl(xercesc::XMLPlatformUtils::fgMemoryManager, static_cast<xercesc::XMLGrammarPool*>(grammars)) {
+thread_local xercesc::XMLStringPool* SharedGrammars::reader_strings_ = nullptr;
+
+xercesc::XMLStringPool* SharedGrammars::getURIStringPool() {
+    return reader_strings_ != nullptr ? reader_strings_ : XMLGrammarPoolImpl::getURIStringPool();
+}
+
+void SharedGrammars::lock() {
+    own_strings_ = XMLGrammarPoolImpl::getURIStringPool();
+    lockPool();
+}
+
+ReaderStrings::ReaderStrings(const SharedGrammars* grammars) {
+    if (grammars == nullptr) return;
+    strings_ = std::make_unique<xercesc::XMLSynchronizedStringPool>(grammars->own_strings(), 109,
+                                                                    xercesc::XMLPlatformUtils::fgMemoryManager);
+    SharedGrammars::reader_strings_ = strings_.get();
+}
+
+ReaderStrings::~ReaderStrings() {
+    if (SharedGrammars::reader_strings_ == strings_.get()) SharedGrammars::reader_strings_ = nullptr;
+}
+
+LockedReader::LockedReader(SharedGrammars* grammars, const std::string& no_namespace_file)
+    : ReaderStrings(grammars), SAX2XMLReaderImpl(xercesc::XMLPlatformUtils::fgMemoryManager, grammars) {
+    SharedGrammars::reader_strings_ = nullptr;
     const bool validate = grammars != nullptr;
     // The scanner first: neither of the two can read a DTD.
     setProperty(XMLUni::fgXercesScannerName, const_cast<XMLCh*>(validate ? XMLUni::fgSGXMLScanner : XMLUni::fgWFXMLScanner));

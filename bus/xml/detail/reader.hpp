@@ -4,12 +4,15 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
+#include <xercesc/framework/XMLGrammarPoolImpl.hpp>
 #include <xercesc/parsers/SAX2XMLReaderImpl.hpp>
 #include <xercesc/sax2/DefaultHandler.hpp>
 #include <xercesc/util/SecurityManager.hpp>
+#include <xercesc/util/SynchronizedStringPool.hpp>
 
 #include "xml/detail/encoding.hpp"
 #include "xml/detail/tree.hpp"
@@ -68,11 +71,38 @@ constexpr std::size_t most_in_token(std::size_t text_limit) {
 
 std::unique_ptr<xercesc::InputSource> feed_source(Feed& feed, const Encoding& encoding);
 
-class LockedReader : public xercesc::SAX2XMLReaderImpl {
+// The grammars that all readers share. A locked pool keeps every namespace that any document ever named; here a reader that is
+// being made brings its own table for those, which goes with it.
+class SharedGrammars : public xercesc::XMLGrammarPoolImpl {
 public:
-    // grammars: a locked xercesc::XMLGrammarPool: validates; null: well-formedness alone. file: of the schema, when it is one
+    SharedGrammars() : XMLGrammarPoolImpl(xercesc::XMLPlatformUtils::fgMemoryManager) {}
+    xercesc::XMLStringPool* getURIStringPool() override;
+    void lock();
+    const xercesc::XMLStringPool* own_strings() const { return own_strings_; }
+
+    static thread_local xercesc::XMLStringPool* reader_strings_;  // of the reader that this thread is making
+
+private:
+    const xercesc::XMLStringPool* own_strings_ = nullptr;  // known when locked
+};
+
+// Made before Xerces' part of a reader and gone after it.
+class ReaderStrings {
+public:
+    explicit ReaderStrings(const SharedGrammars* grammars);
+    ~ReaderStrings();
+    ReaderStrings(const ReaderStrings&) = delete;
+    ReaderStrings& operator=(const ReaderStrings&) = delete;
+
+private:
+    std::unique_ptr<xercesc::XMLSynchronizedStringPool> strings_;
+};
+
+class LockedReader : private ReaderStrings, public xercesc::SAX2XMLReaderImpl {
+public:
+    // grammars: a locked SharedGrammars: validates; null: well-formedness alone. file: of the schema, when it is one
     // for elements in no namespace: Xerces looks for those in the pool only when it is told a location.
-    explicit LockedReader(void* grammars, const std::string& no_namespace_file = {});
+    explicit LockedReader(SharedGrammars* grammars, const std::string& no_namespace_file = {});
 
     std::uint64_t line() const;
     std::uint32_t column() const;

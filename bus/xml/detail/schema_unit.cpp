@@ -18,6 +18,7 @@
 #include <xercesc/validators/common/Grammar.hpp>
 
 #include "xml/detail/library.hpp"
+#include "xml/detail/reader.hpp"
 #include "xml/detail/xerces_text.hpp"
 
 namespace clrbus::xml_detail {
@@ -118,8 +119,8 @@ private:
 }  // namespace
 
 struct SchemaUnit::Compiled {
-    std::unique_ptr<xercesc::XMLGrammarPoolImpl> grammars;  // read by all parsers, locked
-    xmlSchema* schema = nullptr;                            // read by all validations
+    std::unique_ptr<SharedGrammars> grammars;  // read by all parsers, locked
+    xmlSchema* schema = nullptr;               // read by all validations
     void load(const SchemaUnit& unit);
     void parse(const SchemaUnit& unit);
 
@@ -132,7 +133,7 @@ struct SchemaUnit::Compiled {
 };
 
 void SchemaUnit::Compiled::load(const SchemaUnit& unit) {
-    grammars = std::make_unique<xercesc::XMLGrammarPoolImpl>(xercesc::XMLPlatformUtils::fgMemoryManager);
+    grammars = std::make_unique<SharedGrammars>();
     for (const Root& root : unit.roots_) {
         const std::u16string target = to_utf16(root.namespace_uri);
         bool known = false;  // an import of a root before it
@@ -164,7 +165,7 @@ void SchemaUnit::Compiled::load(const SchemaUnit& unit) {
             throw std::bad_alloc();
         }
     }
-    grammars->lockPool();
+    grammars->lock();
 }
 
 void SchemaUnit::Compiled::parse(const SchemaUnit& unit) {
@@ -288,9 +289,9 @@ void SchemaUnit::compile() const {
     });
 }
 
-void* SchemaUnit::grammars() const {
+SharedGrammars* SchemaUnit::grammars() const {
     compile();
-    return static_cast<xercesc::XMLGrammarPool*>(compiled_->grammars.get());
+    return compiled_->grammars.get();
 }
 
 xmlSchema* SchemaUnit::tree_schema() const {

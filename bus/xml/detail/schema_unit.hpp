@@ -17,6 +17,8 @@ struct _xmlNode;
 
 namespace clrbus::xml_detail {
 
+class SharedGrammars;
+
 // Read-only after compile, which happens once, at load or (for large ones) at first use. Any thread.
 class SchemaUnit {
 public:
@@ -40,9 +42,9 @@ public:
     const std::vector<std::filesystem::path>& files() const { return files_; }
     std::uintmax_t bytes() const { return bytes_; }
 
-    void compile() const;             // throws Error(kConfig, "XSD-05x")
-    void* grammars() const;           // xercesc::XMLGrammarPool, locked; compiles
-    _xmlSchema* tree_schema() const;  // compiles
+    void compile() const;              // throws Error(kConfig, "XSD-05x")
+    SharedGrammars* grammars() const;  // locked; compiles
+    _xmlSchema* tree_schema() const;   // compiles
 
 private:
     struct Compiled;
