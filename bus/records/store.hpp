@@ -55,8 +55,8 @@ public:
         std::vector<Applied> results;  // one for each message
         std::int64_t id = 0;
     };
-    // All messages in one transaction, each in a savepoint. Throws Error(kAway) when the disk does not take it: nothing was
-    // applied.
+    // All messages in one transaction; one that cannot be applied does not take the others with it. Throws Error(kAway) when
+    // the disk does not take it: nothing was applied.
     Group apply(const std::vector<TakenMessage>& messages);
     // The group's Unit is committed: its outcomes need no longer be known for a redelivery.
     void settled(const Group& group);

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -36,6 +37,8 @@ struct RecordsStore::Impl {
         std::unique_ptr<Database> database_;
     };
 
+    // store.cpp; nothing when a message cannot be applied and there are no savepoints: nothing was applied then
+    std::optional<Group> apply(const std::vector<TakenMessage>& messages, bool savepoints);
     // store_reading.cpp
     std::int64_t learner_id(Database& database, const std::string& uuid) const;  // 0: unknown
     std::string uuid_of(Database& database, std::int64_t learner) const;
