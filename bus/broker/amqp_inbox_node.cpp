@@ -8,6 +8,7 @@
 namespace clrbus {
 namespace {
 
+constexpr std::size_t kLarge = 1U << 20;
 constexpr std::size_t kTraceparent = 55;  // W3C trace context, version 00
 
 amqp::Settlement inbox_rejection(std::uint64_t token, std::string condition, std::string why) {
@@ -58,15 +59,37 @@ void AmqpInboxNode::on_batch() {
     auto puts = std::exchange(puts_, {});
     auto tokens = std::exchange(tokens_, {});
     if (shared_->failed) {
-        std::vector<amqp::Settlement> answers;
-        for (const std::uint64_t token : tokens) answers.push_back(inbox_answer(token, PutState::kFailed));
-        link_->settle(std::move(answers));
+        answer_all(tokens, inbox_answer(0, PutState::kFailed));
         return;
     }
-    put(std::move(puts), std::move(tokens));
+    // A large one goes alone: the journal may refuse its size, and the others are not to share that.
+    std::size_t from = 0;
+    for (std::size_t i = 0; i < puts.size(); ++i) {
+        if (puts[i].message.size() < kLarge) continue;
+        put_range(puts, tokens, from, i);
+        put_range(puts, tokens, i, i + 1);
+        from = i + 1;
+    }
+    put_range(puts, tokens, from, puts.size());
 }
 
-void AmqpInboxNode::put(std::vector<Put> puts, std::vector<std::uint64_t> tokens) {
+void AmqpInboxNode::answer_all(const std::vector<std::uint64_t>& tokens, const amqp::Settlement& answer) {
+    std::vector<amqp::Settlement> answers(tokens.size(), answer);
+    for (std::size_t i = 0; i < tokens.size(); ++i) answers[i].token = tokens[i];
+    link_->settle(std::move(answers));
+}
+
+void AmqpInboxNode::put_range(std::vector<Put>& puts, const std::vector<std::uint64_t>& all, std::size_t from, std::size_t to) {
+    if (from == to) return;
+    std::vector<std::uint64_t> tokens(all.begin() + static_cast<std::ptrdiff_t>(from),
+                                      all.begin() + static_cast<std::ptrdiff_t>(to));
+    std::vector<Put> batch;
+    if (from == 0 && to == puts.size()) {
+        batch = std::move(puts);
+    } else {
+        batch.reserve(to - from);
+        for (std::size_t i = from; i < to; ++i) batch.push_back(std::move(puts[i]));
+    }
     auto done = [shared = shared_, link = link_, tokens](const std::vector<PutResult>& results) {
         std::vector<amqp::Settlement> answers;
         answers.reserve(tokens.size());
@@ -79,15 +102,13 @@ void AmqpInboxNode::put(std::vector<Put> puts, std::vector<std::uint64_t> tokens
         link->settle(std::move(answers));
     };
     try {
-        shared_->queues.put(puts, shared_->executor, std::move(done));
+        shared_->queues.put(std::move(batch), shared_->executor, std::move(done));
     } catch (const Error& e) {
-        if (puts.size() > 1) {  // one of them is in the way of the others
-            for (std::size_t i = 0; i < puts.size(); ++i) put({std::move(puts[i])}, {tokens[i]});
-            return;
-        }
-        counter("clrbus_amqp_rejected_total").add();
-        log::warn("amqp", std::string("refusing a message: ") + e.what());
-        link_->settle({inbox_rejection(tokens.front(), "amqp:link:message-size-exceeded", e.why())});
+        counter("clrbus_amqp_rejected_total").add(static_cast<std::int64_t>(tokens.size()));
+        log::warn("amqp", std::string("refusing messages: ") + e.what());
+        answer_all(
+            tokens,
+            inbox_rejection(0, e.code() == "QUEUE-002" ? "amqp:link:message-size-exceeded" : "amqp:internal-error", e.why()));
     }
 }
 

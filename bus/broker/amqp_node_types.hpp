@@ -32,7 +32,8 @@ public:
     void on_detach() override {}
 
 private:
-    void put(std::vector<Put> puts, std::vector<std::uint64_t> tokens);
+    void put_range(std::vector<Put>& puts, const std::vector<std::uint64_t>& all, std::size_t from, std::size_t to);
+    void answer_all(const std::vector<std::uint64_t>& tokens, const amqp::Settlement& answer);
 
     const std::shared_ptr<AmqpNodes::Shared> shared_;  // shared with callbacks
     const std::string queue_, route_, user_;
