@@ -149,6 +149,36 @@ TEST(OfficialSchemas, TakeOverWhereTheyLie) {
     fs::remove_all(folder, ignored);
 }
 
+// Whatever is valid comes through the stylesheet as a valid message that says the same: blank texts, every optional element
+// there or not, texts of the greatest length, signs of markup.
+TEST(RandomTranscripts, SayInTheRecordWhatTheDocumentSays) {
+    const auto pesc = route_named(all_routes(), "pesc");
+    ASSERT_TRUE(pesc);
+    const fs::path folder = fs::temp_directory_path() / ("pesc-random-" + std::to_string(::getpid()));
+    for (const char* version : {"1.0", "1.6", "1.9", "none"}) {
+        const std::string command = "python3 '" + (kProject / "tests/e2e/pesc_random.py").string() + "' " + version +
+                                    " 7 30 '" + (folder / "in").string() + "'";
+        ASSERT_EQ(std::system(command.c_str()), 0);
+    }
+    fs::create_directories(folder / "out");
+    std::size_t recorded = 0;
+    for (const auto& entry : fs::directory_iterator(folder / "in")) {
+        SCOPED_TRACE(entry.path().filename());
+        const auto results = dry_run(*pesc, entry.path());
+        ASSERT_EQ(results.size(), 1U);
+        if (results[0].kind == DryResult::Kind::kFiltered) continue;
+        ASSERT_EQ(results[0].kind, DryResult::Kind::kOutput) << results[0].error->what();
+        std::ofstream(folder / "out" / entry.path().filename(), std::ios::binary) << results[0].xml;
+        ++recorded;
+    }
+    EXPECT_GE(recorded, 60U);
+    const std::string command = "python3 '" + (kProject / "tests/e2e/pesc_check.py").string() + "' '" +
+                                (folder / "in").string() + "' '" + (folder / "out").string() + "'";
+    EXPECT_EQ(std::system(command.c_str()), 0) << "an output differs from its source";
+    std::error_code ignored;
+    fs::remove_all(folder, ignored);
+}
+
 std::string member(const std::string& line, const std::string& name) {
     const auto at = line.find("\"" + name + "\": \"");
     if (at == std::string::npos) return {};

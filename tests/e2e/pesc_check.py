@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Compares a PESC college transcript with the canonical statement made of it.
 
-usage: pesc_check.py SOURCE CANONICAL
+usage: pesc_check.py SOURCE CANONICAL      two files, or two folders with files of the same names
 
 Reads both by its own paths, written apart from the stylesheet: counts and values of courses, credits, grades, sessions, awards,
 programs, honours, GPA summaries, tests, licences, notes and transfer schools must be the same; social security number and birth
 date must not be in the output. Prints each difference by kind, never a value of a person. Ends with 0 when all agree, else 1.
 """
 
+import os
 import re
 import sys
 import xml.etree.ElementTree as ET
@@ -229,37 +230,47 @@ def same_awards(source, output):
     return not left
 
 
+def differences(source, output):
+    """What differs between two files, one line for each kind."""
+    source, output = ET.parse(source).getroot(), ET.parse(output).getroot()
+    if local(source.tag) != "CollegeTranscript" or output.tag != LR + "statement":
+        return ["not a CollegeTranscript and a statement"]
+    expected, found, lines = of_source(source), of_output(output), []
+    for kind in KINDS:
+        same = same_awards(expected[kind], found[kind]) if kind == "award" else expected[kind] == found[kind]
+        if not same:
+            lines.append(f"{kind}: {sum(expected[kind].values())} in the source, {sum(found[kind].values())} in the output, "
+                         f"{sum((expected[kind] - found[kind]).values())} missing, {sum((found[kind] - expected[kind]).values())} too many")
+    person, written = source.find("Student/Person"), ET.tostring(output, encoding="unicode")
+    for secret in ("SSN", "SIN", "Birth/BirthDate"):
+        value = text(person, secret)[:10]
+        if re.fullmatch(r"[\d-]{8,}", value) and value in written and value not in elsewhere(source):
+            lines.append(f"{secret}: found in the output")
+    return lines
+
+
+def elsewhere(source):
+    """Days and texts that the document has elsewhere: an invented birth date or number may be one of them."""
+    found = {day(text(node)) for record in source.iter("AcademicRecord") for node in record.iter() if local(node.tag).endswith("Date")}
+    return found | {day(text(source, "TransmissionData/CreatedDateTime"))} | {"9" * 9}
+
+
 def main():
     if len(sys.argv) != 3:
         print(__doc__.split("\n\n")[1], file=sys.stderr)
         return 2
-    source, output = ET.parse(sys.argv[1]).getroot(), ET.parse(sys.argv[2]).getroot()
-    if local(source.tag) != "CollegeTranscript" or output.tag != LR + "statement":
-        print("not a CollegeTranscript and a statement")
-        return 1
-    expected, found = of_source(source), of_output(output)
+    source, output = sys.argv[1:]
+    pairs = [(source, output)]
+    if os.path.isdir(output):
+        pairs = [(os.path.join(source, name), os.path.join(output, name)) for name in sorted(os.listdir(output))]
     wrong = 0
-    for kind in KINDS:
-        same = same_awards(expected[kind], found[kind]) if kind == "award" else expected[kind] == found[kind]
-        if not same:
-            wrong += 1
-            print(f"{kind}: {sum(expected[kind].values())} in the source, {sum(found[kind].values())} in the output, "
-                  f"{sum((expected[kind] - found[kind]).values())} missing, {sum((found[kind] - expected[kind]).values())} too many")
-    person = source.find("Student/Person")
-    written = ET.tostring(output, encoding="unicode")
-    for secret in ("SSN", "SIN", "Birth/BirthDate"):
-        value = text(person, secret)[:10]
-        if value and value in written and value not in dates(source):
-            wrong += 1
-            print(f"{secret}: found in the output")
-    print("agrees" if not wrong else f"{wrong} kinds differ")
+    for one, other in pairs:
+        lines = differences(one, other)
+        wrong += bool(lines)
+        for line in lines:
+            print(line if len(pairs) == 1 else f"{os.path.basename(other)}: {line}")
+    print("agrees" if not wrong else f"{wrong} of {len(pairs)} differ")
     return 1 if wrong else 0
-
-
-def dates(source):
-    """Days that the document names elsewhere: an invented birth date may be one of them."""
-    days = {day(text(node)) for record in source.iter("AcademicRecord") for node in record.iter() if local(node.tag).endswith("Date")}
-    return days | {day(text(source, "TransmissionData/CreatedDateTime"))}
 
 
 if __name__ == "__main__":
