@@ -11,10 +11,10 @@ constexpr std::size_t kCsvLongestName = 256;  // it is said in errors
 
 // Blanks around a name are a slip of who wrote the file; two names that differ in them alone are one name twice.
 std::string_view csv_trimmed(std::string_view name) {
-    constexpr std::string_view kBlank = " \t\r\n";
-    const std::size_t first = name.find_first_not_of(kBlank);
+    constexpr std::string_view blank = " \t\r\n";
+    const std::size_t first = name.find_first_not_of(blank);
     if (first == std::string_view::npos) return {};
-    return name.substr(first, name.find_last_not_of(kBlank) - first + 1);
+    return name.substr(first, name.find_last_not_of(blank) - first + 1);
 }
 
 }  // namespace

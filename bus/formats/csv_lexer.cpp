@@ -13,7 +13,8 @@ namespace clrbus {
 namespace {
 
 constexpr std::string_view kCsvUtf8Mark = "\xEF\xBB\xBF";
-constexpr std::size_t kCsvFirstLine = 64 * 1024;  // looked at to find the delimiter
+constexpr std::string_view kCsvDelimiters = ",;\t|";
+constexpr std::size_t kCsvFirstLine = std::size_t{64} * 1024;  // looked at to find the delimiter
 
 std::string csv_lower(std::string name) {
     std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
@@ -188,8 +189,7 @@ bool CsvLexer::decode_utf16(std::string_view bytes, std::string& out) {
 void CsvLexer::choose_delimiter(std::string_view bytes, bool last) {
     first_line_.append(bytes);
     if (!last && first_line_.size() <= kCsvFirstLine && bytes.find_first_of("\r\n") == std::string_view::npos) return;
-    constexpr std::string_view kCandidates = ",;\t|";
-    std::array<std::size_t, kCandidates.size()> seen{};
+    std::array<std::size_t, kCsvDelimiters.size()> seen{};
     bool quoted = false;
     bool ended = last || first_line_.size() > kCsvFirstLine;
     for (const char c : first_line_) {
@@ -199,11 +199,11 @@ void CsvLexer::choose_delimiter(std::string_view bytes, bool last) {
             ended = true;
             break;
         }
-        if (const std::size_t which = kCandidates.find(c); which != std::string_view::npos) ++seen[which];
+        if (const std::size_t which = kCsvDelimiters.find(c); which != std::string_view::npos) ++seen[which];
     }
     if (!ended) return;
     const auto best = std::max_element(seen.begin(), seen.end());
-    delimiter_ = *best == 0 ? ',' : kCandidates[static_cast<std::size_t>(best - seen.begin())];
+    delimiter_ = *best == 0 ? ',' : kCsvDelimiters[static_cast<std::size_t>(best - seen.begin())];
     delimiter_known_ = true;
     scan(std::exchange(first_line_, {}));
 }

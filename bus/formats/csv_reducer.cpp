@@ -15,7 +15,7 @@
 namespace clrbus {
 namespace {
 
-constexpr std::size_t kReducerChunk = 64 * 1024;
+constexpr std::size_t kReducerChunk = std::size_t{64} * 1024;
 
 [[noreturn]] void reducer_io(const std::filesystem::path& file, const char* doing) {
     Where where;

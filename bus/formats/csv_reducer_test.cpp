@@ -196,8 +196,8 @@ TEST(CsvReducer, DamageNeverLeaksADroppedColumn) {
     for (int i = 0; i < 2000; ++i) {
         std::string damaged = file;
         // A line end is never put into a quoted field here: a row that is cut in two gives two rows of a wrong length.
-        constexpr std::string_view kLikely = "\n\";\t x\x80\r";
-        damaged[next() % damaged.size()] = kLikely[next() % kLikely.size()];
+        constexpr std::string_view likely = "\n\";\t x\x80\r";
+        damaged[next() % damaged.size()] = likely[next() % likely.size()];
         if (i % 3 == 0) damaged.erase(33 + next() % (damaged.size() - 34), next() % 9 + 1);
         const Reduced r = reduced(student_jobs(), damaged, next() % 50 + 1);
         if (!r.error.empty()) continue;

@@ -54,7 +54,9 @@ TEST(Csv, TakesEveryLineEnd) {
     for (const std::string& end : {"\n"s, "\r\n"s, "\r"s}) {
         for (const std::string& last : {""s, end}) {
             for (std::size_t chunk = 1; chunk <= 4; ++chunk) {
-                const Split s = csv_split("a,b" + end + "1,2" + end + "3,4" + last, {}, chunk);
+                std::string bytes = "a,b";
+                bytes.append(end).append("1,2").append(end).append("3,4").append(last);
+                const Split s = csv_split(bytes, {}, chunk);
                 EXPECT_THAT(s.documents, ElementsAre(csv_row("1", "2"), csv_row("3", "4")));
                 EXPECT_THAT(s.raw, ElementsAre("1,2", "3,4"));
             }
@@ -203,7 +205,7 @@ TEST(CsvRefuses, AnOpenQuote) {
     const Split s = csv_split("a,b\n1,2\n3,\"open\n5,6\n");
     EXPECT_EQ(s.stream_error, "CSV-003");
     EXPECT_THAT(s.numbers, ElementsAre(1));
-    const Split large = csv_split("a,b\n1,2\n3,\"" + std::string(2u << 20, 'x') + "\n5,6\n", {}, 64 * 1024);
+    const Split large = csv_split("a,b\n1,2\n3,\"" + std::string(2u << 20, 'x') + "\n5,6\n", {}, 65'536);
     EXPECT_EQ(large.stream_error, "CSV-006");
     EXPECT_THAT(large.numbers, ElementsAre(1));
 }

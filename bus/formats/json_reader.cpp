@@ -32,10 +32,12 @@ struct JsonName {
 
 class JsonHandler {
 public:
+    // NOLINTBEGIN(readability-identifier-naming): Boost.JSON reads these names.
     static constexpr std::size_t max_object_size = static_cast<std::size_t>(-1);
     static constexpr std::size_t max_array_size = static_cast<std::size_t>(-1);
     static constexpr std::size_t max_key_size = static_cast<std::size_t>(-1);
     static constexpr std::size_t max_string_size = static_cast<std::size_t>(-1);
+    // NOLINTEND(readability-identifier-naming)
 
     explicit JsonHandler(const JsonLimits& limits) : limits_(limits) { make_builder(); }
 
@@ -402,19 +404,19 @@ void JsonReader::write(std::string_view chunk) {
     if (chunk.empty()) return;
     if (my.begun) return my.feed(chunk, true);
     // RFC 8259 section 8.1: a parser may ignore a UTF-8 byte order mark.
-    constexpr std::string_view kMark = "\xEF\xBB\xBF";
+    constexpr std::string_view mark = "\xEF\xBB\xBF";
     std::string first;
-    if (!my.head.empty() || chunk.size() < kMark.size()) {
+    if (!my.head.empty() || chunk.size() < mark.size()) {
         my.head.append(chunk);
-        if (my.head.size() < kMark.size() && kMark.starts_with(my.head)) return;
+        if (my.head.size() < mark.size() && mark.starts_with(my.head)) return;
         first = std::exchange(my.head, {});
         chunk = first;
     }
     my.begun = true;
     std::string_view rest = chunk;
-    if (rest.starts_with(kMark)) {
-        rest.remove_prefix(kMark.size());
-        my.place.offset += kMark.size();
+    if (rest.starts_with(mark)) {
+        rest.remove_prefix(mark.size());
+        my.place.offset += mark.size();
     } else if (rest.starts_with("\xFF\xFE") || rest.starts_with("\xFE\xFF")) {
         my.refuse({"JSON-005", "the text is not UTF-8 (UTF-16 mark)", "UTF-8"}, my.place.offset);
     }

@@ -16,10 +16,12 @@ namespace bj = boost::json;
 
 // Judges what stands around the records, and keeps nothing of it.
 struct JsonEnvelopeHandler {
+    // NOLINTBEGIN(readability-identifier-naming): Boost.JSON reads these names.
     static constexpr std::size_t max_object_size = static_cast<std::size_t>(-1);
     static constexpr std::size_t max_array_size = static_cast<std::size_t>(-1);
     static constexpr std::size_t max_key_size = static_cast<std::size_t>(-1);
     static constexpr std::size_t max_string_size = static_cast<std::size_t>(-1);
+    // NOLINTEND(readability-identifier-naming)
     bool on_document_begin(bj::error_code&) { return true; }
     bool on_document_end(bj::error_code&) { return true; }
     bool on_object_begin(bj::error_code&) { return true; }
@@ -308,13 +310,13 @@ private:
     }
 
     const char* byte_order_mark(const char* p) {
-        constexpr std::string_view kMark = "\xEF\xBB\xBF";
-        if (*p == kMark[marked_]) {
+        constexpr std::string_view mark = "\xEF\xBB\xBF";
+        if (*p == mark[marked_]) {
             ++p;
             ++marked_;
             outside_ = p;
             ++place_.offset;
-            if (marked_ < kMark.size()) return p;
+            if (marked_ < mark.size()) return p;
         } else if (marked_ != 0) {
             broken_stream("JSON-001", "not JSON at this place", "a JSON document");
         }

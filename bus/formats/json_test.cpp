@@ -199,7 +199,7 @@ TEST(JsonRefuses, WhatIsTooLarge) {
 TEST(JsonRefuses, AnEndlessNumberStringAndKey) {
     for (const std::string begin : {"[1", "[\"", "{\""}) {
         JsonReader reader;
-        const std::string chunk(64 * 1024, '7');
+        const std::string chunk(65'536, '7');
         std::size_t written = 0;
         reader.write(begin);
         try {

@@ -11,7 +11,7 @@ namespace {
 constexpr int kJsonDeepest = 1000;
 
 void json_quote(std::string& out, std::string_view text) {
-    constexpr char kHex[] = "0123456789abcdef";
+    constexpr char hex[] = "0123456789abcdef";
     out.push_back('"');
     std::size_t plain = 0;
     for (std::size_t i = 0; i < text.size(); ++i) {
@@ -37,8 +37,8 @@ void json_quote(std::string& out, std::string_view text) {
                 break;
             default:
                 out += "\\u00";
-                out.push_back(kHex[byte >> 4]);
-                out.push_back(kHex[byte & 15]);
+                out.push_back(hex[byte >> 4]);
+                out.push_back(hex[byte & 15]);
         }
     }
     out.append(text, plain);

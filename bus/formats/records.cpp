@@ -10,7 +10,7 @@
 namespace clrbus {
 namespace {
 
-constexpr std::size_t kRecordsChunk = 64 * 1024;
+constexpr std::size_t kRecordsChunk = std::size_t{64} * 1024;
 
 [[noreturn]] void records_unreadable(const std::filesystem::path& file, int code) {
     Where where;

@@ -10,6 +10,7 @@ namespace {
 
 std::vector<std::shared_ptr<const XPath>> drop_paths(const std::vector<std::string>& expressions) {
     std::vector<std::shared_ptr<const XPath>> out;
+    out.reserve(expressions.size());
     for (const std::string& e : expressions) out.push_back(XPath::compile(e));
     return out;
 }

@@ -5,13 +5,14 @@
 namespace clrbus {
 namespace {
 
+constexpr std::uint64_t kTextOnes = ~std::uint64_t{0} / 255;  // 0x01 in every byte
+
 // Bytes that need no closer look: printable ASCII. Eight at a time.
 bool text_plain_word(const char* p) {
     std::uint64_t word = 0;
     std::memcpy(&word, p, 8);
-    constexpr std::uint64_t kOnes = ~std::uint64_t{0} / 255;
-    const std::uint64_t below_blank = (word - kOnes * 0x20) & ~word;
-    return ((word | below_blank) & (kOnes * 0x80)) == 0;
+    const std::uint64_t below_blank = (word - kTextOnes * 0x20) & ~word;
+    return ((word | below_blank) & (kTextOnes * 0x80)) == 0;
 }
 
 bool text_continues(unsigned char byte) {
@@ -78,12 +79,11 @@ void TextPlace::pass(std::string_view bytes) {
         bytes.remove_prefix(last + 1);
     }
     // Every byte but the continuing ones (10xxxxxx), eight at a time.
-    constexpr std::uint64_t kOnes = ~std::uint64_t{0} / 255;
     std::size_t i = 0;
     for (; i + 8 <= bytes.size(); i += 8) {
         std::uint64_t word = 0;
         std::memcpy(&word, bytes.data() + i, 8);
-        column += 8 - ((((word >> 7) & ~(word >> 6)) & kOnes) * kOnes >> 56);
+        column += 8 - ((((word >> 7) & ~(word >> 6)) & kTextOnes) * kTextOnes >> 56);
     }
     for (; i < bytes.size(); ++i) column += (static_cast<unsigned char>(bytes[i]) & 0xC0) != 0x80 ? 1 : 0;
 }
