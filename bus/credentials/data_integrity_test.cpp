@@ -53,7 +53,7 @@ const std::string kCredential =
     R"("validFrom":"2026-02-01T00:00:00Z","credentialSubject":{"id":"urn:uuid:2","type":["AchievementSubject"],"creditsEarned":3.50,)"
     R"("achievement":{"id":"urn:uuid:3","type":["Achievement"],"name":"A \"quoted\" name","description":"d","criteria":{"narrative":"n"}}}})";
 
-std::string replaced(std::string text, std::string_view from, std::string_view to) {
+std::string data_integrity_replaced(std::string text, std::string_view from, std::string_view to) {
     const auto at = text.find(from);
     if (at == text.npos) throw std::runtime_error("nothing to replace");
     return text.replace(at, from.size(), to);
@@ -69,16 +69,16 @@ TEST(DataIntegrity, RefusesWhatIsNotDefined) {
         return "";
     };
     EXPECT_EQ(code(kCredential), "");
-    EXPECT_EQ(code(replaced(kCredential, R"("name":"Award")", R"("grade":"A","name":"Award")")), "JSONLD-001 /grade");
-    EXPECT_EQ(code(replaced(kCredential, R"("description":"d")", R"("description":"d","extra":1)")),
+    EXPECT_EQ(code(data_integrity_replaced(kCredential, R"("name":"Award")", R"("grade":"A","name":"Award")")), "JSONLD-001 /grade");
+    EXPECT_EQ(code(data_integrity_replaced(kCredential, R"("description":"d")", R"("description":"d","extra":1)")),
               "JSONLD-001 /credentialSubject/achievement/extra");
-    EXPECT_EQ(code(replaced(kCredential, R"("AchievementCredential")", R"("Other")")), "JSONLD-001 /type");
-    EXPECT_EQ(code(replaced(kCredential, R"("urn:uuid:3")", R"("relative/3")")), "JSONLD-001 /credentialSubject/achievement");
-    EXPECT_EQ(code(replaced(kCredential, "context-3.0.3.json", "context-9.json")), "JSONLD-001 ");
-    EXPECT_EQ(code(replaced(kCredential, R"("https://www.w3.org/ns/credentials/v2")", R"({"@vocab":"urn:x:"})")),
+    EXPECT_EQ(code(data_integrity_replaced(kCredential, R"("AchievementCredential")", R"("Other")")), "JSONLD-001 /type");
+    EXPECT_EQ(code(data_integrity_replaced(kCredential, R"("urn:uuid:3")", R"("relative/3")")), "JSONLD-001 /credentialSubject/achievement");
+    EXPECT_EQ(code(data_integrity_replaced(kCredential, "context-3.0.3.json", "context-9.json")), "JSONLD-001 ");
+    EXPECT_EQ(code(data_integrity_replaced(kCredential, R"("https://www.w3.org/ns/credentials/v2")", R"({"@vocab":"urn:x:"})")),
               "JSONLD-001 ");
-    EXPECT_EQ(code(replaced(kCredential, R"("name":"Award")", R"("name":{"@value":"Award"})")), "JSONLD-001 /name");
-    EXPECT_EQ(code(replaced(kCredential, R"("name":"Award")", R"("@graph":[],"name":"Award")")), "JSONLD-001 /@graph");
+    EXPECT_EQ(code(data_integrity_replaced(kCredential, R"("name":"Award")", R"("name":{"@value":"Award"})")), "JSONLD-001 /name");
+    EXPECT_EQ(code(data_integrity_replaced(kCredential, R"("name":"Award")", R"("@graph":[],"name":"Award")")), "JSONLD-001 /@graph");
     EXPECT_EQ(code("[]"), "JSONLD-001 ");
     EXPECT_TRUE(is_known_context("https://www.w3.org/ns/credentials/v2"));
     EXPECT_FALSE(is_known_context("https://evil.example/"));
@@ -100,12 +100,12 @@ TEST(DataIntegrity, EveryChangeIsSeen) {
              {"\"description\":\"d\",", ""},
              {"https://a.example\",\"type", "https://b.example\",\"type"},
              {R"("criteria":{)", R"("criteria":{"id":"urn:uuid:9",)"}})
-        EXPECT_FALSE(verify(replaced(good, from, to), options).good) << from << " -> " << to;
-    EXPECT_TRUE(verify(replaced(good, "3.50", "3.5"), options).good) << "the same number";
-    EXPECT_FALSE(verify(replaced(good, "assertionMethod", "authentication"), options).good);
-    EXPECT_FALSE(verify(replaced(good, "\"proofValue\":\"z", "\"proofValue\":\"u"), options).good);
-    EXPECT_FALSE(verify(replaced(good, "\"proofValue\"", "\"domain\":\"x\",\"proofValue\""), options).good);
-    EXPECT_FALSE(verify(replaced(good, "eddsa-rdfc-2022", "eddsa-jcs-2022"), options).good);
+        EXPECT_FALSE(verify(data_integrity_replaced(good, from, to), options).good) << from << " -> " << to;
+    EXPECT_TRUE(verify(data_integrity_replaced(good, "3.50", "3.5"), options).good) << "the same number";
+    EXPECT_FALSE(verify(data_integrity_replaced(good, "assertionMethod", "authentication"), options).good);
+    EXPECT_FALSE(verify(data_integrity_replaced(good, "\"proofValue\":\"z", "\"proofValue\":\"u"), options).good);
+    EXPECT_FALSE(verify(data_integrity_replaced(good, "\"proofValue\"", "\"domain\":\"x\",\"proofValue\""), options).good);
+    EXPECT_FALSE(verify(data_integrity_replaced(good, "eddsa-rdfc-2022", "eddsa-jcs-2022"), options).good);
     EXPECT_THROW(add_proof(key, good, "https://a.example", Time{}), Error);
     EXPECT_EQ(add_proof(key, kCredential, "https://a.example", Time{}),
               add_proof(key, kCredential, "https://a.example", Time{}));
