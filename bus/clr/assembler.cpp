@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "clr/achievement_json.hpp"
 #include "clr/json_text.hpp"
 #include "clr/terms.hpp"
 #include "core/error.hpp"
+#include "credentials/data_integrity.hpp"
 #include "crypto/hash.hpp"
 
 namespace clrbus::clr {
@@ -54,6 +56,7 @@ public:
         out.claims = {institution_.id, id_, subject_,
                       std::chrono::floor<std::chrono::seconds>(record_.changed).time_since_epoch().count(), std::nullopt};
         out.achievements = record_.entries.size();
+        out.without_proof = without_proof_;
         out.dropped_associations = book_.dropped_edges();
         return out;
     }
@@ -76,7 +79,7 @@ private:
         json_.object("credentialSubject").member("id", subject_).strings("type", {"ClrSubject"});
         identifiers();
         json_.array("verifiableCredential");
-        for (std::size_t i = 0; i < record_.entries.size(); ++i) credential(i);
+        for (std::size_t i = 0; i < record_.entries.size(); ++i) json_.raw(credential_text(i));
         json_.end();
         json_.array("achievement");
         for (const std::string& id : book_.all_ids()) json_.raw(book_.json_of(id));
@@ -141,6 +144,20 @@ private:
         }
         const Time accepted = entry.source.accepted;
         return credentials::credential_time(accepted == Time{} ? record_.changed : std::min(accepted, record_.changed));
+    }
+
+    std::string credential_text(std::size_t index) {
+        JsonText outer = std::exchange(json_, JsonText());
+        credential(index);
+        std::string text = json_.take();
+        json_ = std::move(outer);
+        if (options_.proofs == nullptr) return text;
+        try {
+            return credentials::add_proof(*options_.proofs, text, institution_.id, record_.changed);
+        } catch (const Error&) {
+            ++without_proof_;  // a source's text that linked data cannot carry must not keep the whole record back
+            return text;
+        }
     }
 
     void credential(std::size_t index) {
@@ -276,6 +293,7 @@ private:
     AchievementBook book_;
     std::string issuer_, subject_, id_;
     JsonText json_;
+    std::size_t without_proof_ = 0;
 };
 
 }  // namespace

@@ -20,12 +20,15 @@ struct AssembleOptions {
         std::uint32_t list = 0, index = 0;
     };
     std::optional<Status> status;  // its place in the status lists
+    // Ed25519: each credential inside gets a proof of its own, so that it can be cut out and still verifies. Null: none does.
+    const crypto::SigningKey* proofs = nullptr;
 };
 
 struct Assembled {
     std::string json;
     credentials::Claims claims;
     std::size_t achievements = 0;
+    std::size_t without_proof = 0;         // credentials inside that could not get one; the record's signature covers them
     std::size_t dropped_associations = 0;  // they named an achievement that the record does not hold
 };
 

@@ -12,6 +12,8 @@
 #include "clr/record_view.hpp"
 #include "clr/token_cache.hpp"
 #include "core/error.hpp"
+#include "core/log.hpp"
+#include "credentials/data_integrity.hpp"
 #include "credentials/vc_jwt.hpp"
 #include "crypto/hash.hpp"
 
@@ -78,11 +80,20 @@ std::optional<Time> service_since(const HttpRequest& request) {
     }
 }
 
-crypto::Algorithm service_algorithm(const HttpRequest& request) {
-    const auto text = request.query_value("alg");
-    if (!text || *text == "ES256") return crypto::Algorithm::kEs256;
-    if (*text == "RS256") return crypto::Algorithm::kRs256;
-    throw QueryRefusal{"parameter 'alg' must be ES256 or RS256"};
+// How a record goes out: as a signed token, or as JSON with embedded proofs.
+struct RecordForm {
+    crypto::Algorithm algorithm = crypto::Algorithm::kEs256;
+    bool embedded() const { return algorithm == crypto::Algorithm::kEdDsa; }
+};
+
+// alg=ES256 (default) or RS256; form=proof: embedded proofs instead of a token.
+RecordForm service_form(const HttpRequest& request) {
+    const auto algorithm = request.query_value("alg").value_or("ES256");
+    if (algorithm != "ES256" && algorithm != "RS256") throw QueryRefusal{"parameter 'alg' must be ES256 or RS256"};
+    const auto form = request.query_value("form").value_or("jwt");
+    if (form != "jwt" && form != "proof" && form != "json") throw QueryRefusal{"parameter 'form' must be jwt, proof or json"};
+    if (form == "proof") return {crypto::Algorithm::kEdDsa};
+    return {algorithm == "RS256" ? crypto::Algorithm::kRs256 : crypto::Algorithm::kEs256};
 }
 
 }  // namespace
@@ -116,19 +127,23 @@ struct ClrService::Impl {
     }
 
     std::shared_ptr<const SignedRecord> sign(const RecordModel& record, const std::string& reader,
-                                             const credentials::Signer& signer) const {
+                                             const RecordForm& form) const {
         AssembleOptions options;
         options.reader = reader;
         const std::string id = credential_id(parts.institution, record.learner, reader);
-        if (!record.entries.empty()) {
-            const auto entry = parts.status->entry(id);
-            options.status = AssembleOptions::Status{entry.list, entry.index};
-        }
+        const auto entry = parts.status->entry(id);
+        options.status = AssembleOptions::Status{entry.list, entry.index};
+        const credentials::Signer proofs = parts.keys->current(crypto::Algorithm::kEdDsa);
+        options.proofs = &proofs.key;
         Assembled assembled = assemble(record, parts.institution, options);
+        if (assembled.without_proof != 0)
+            log::warn("clr", std::to_string(assembled.without_proof) + " credentials of a record carry no proof of their own");
         auto out = std::make_shared<SignedRecord>();
-        out->token = credentials::sign_vc_jwt(signer, assembled.json, assembled.claims);
+        out->signed_text =
+            form.embedded() ? credentials::add_proof(proofs.key, assembled.json, parts.institution.id, record.changed)
+                            : credentials::sign_vc_jwt(parts.keys->current(form.algorithm), assembled.json, assembled.claims);
         out->json = std::move(assembled.json);
-        out->etag = "\"" + crypto::sha256_hex(out->token).substr(0, 32) + "\"";
+        out->etag = "\"" + crypto::sha256_hex(out->signed_text).substr(0, 32) + "\"";
         out->changed = assembled.claims.not_before;
         return out;
     }
@@ -137,12 +152,13 @@ struct ClrService::Impl {
     // yet.
     std::pair<Release, std::shared_ptr<const SignedRecord>> signed_record(const records::Reader& reader,
                                                                           const std::string& learner, std::string_view purpose,
-                                                                          crypto::Algorithm algorithm) {
-        const credentials::Signer signer = parts.keys->current(algorithm);
+                                                                          const RecordForm& form) {
+        const std::string kids =
+            parts.keys->current(form.algorithm).kid + "\n" + parts.keys->current(crypto::Algorithm::kEdDsa).kid;
         const auto line = parts.records->line(learner);
         const auto now = parts.clock->steady();
         const auto key_of = [&](std::uint64_t version) {
-            return learner + "\n" + reader.name + "\n" + std::to_string(version) + "\n" + signer.kid;
+            return learner + "\n" + reader.name + "\n" + std::to_string(version) + "\n" + kids;
         };
         if (line && line->merged_into.empty()) {
             if (auto cached = cache.find(key_of(line->version), now)) {
@@ -156,7 +172,7 @@ struct ClrService::Impl {
         if (answer.release != Release::kReleased) return {answer.release, nullptr};
         const RecordModel record = model(answer.record);
         if (record.entries.empty()) return {Release::kReleased, nullptr};
-        auto made = sign(record, reader.name, signer);
+        auto made = sign(record, reader.name, form);
         if (answer.record.id == learner) cache.put(key_of(answer.record.version), made, now);
         return {Release::kReleased, std::move(made)};
     }
@@ -165,20 +181,21 @@ struct ClrService::Impl {
         const std::size_t limit = std::min(service_count(request, "limit", 100, 1), kLimitMost);
         const std::size_t offset = service_count(request, "offset", 0, 0);
         const auto since = service_since(request);
-        const auto algorithm = service_algorithm(request);
+        const RecordForm form = service_form(request);
         if (reader.kind == records::Reader::Kind::kNobody)
             return status_info(401, "unauthorizedrequest", "a bearer token is needed");
         if (reader.kind != records::Reader::Kind::kLearner)
             return status_info(403, "forbidden",
                                "this service answers with a learner's own record; staff read /learners/ID/clr");
-        const auto [release, record] = signed_record(reader, reader.learner, "clr service", algorithm);
+        const auto [release, record] = signed_record(reader, reader.learner, "clr service", form);
         if (release == Release::kDenied || release == Release::kBlocked)
             return status_info(403, "forbidden", "this record is not released");
         const bool newer = record && (!since || Time(std::chrono::seconds(record->changed)) > *since);
         const std::size_t total = newer ? 1 : 0;
         JsonText json;
         json.object();
-        if (offset < total) json.array("compactJwsString").text(record->token).end();
+        if (offset < total && form.embedded()) json.array("credential").raw(record->signed_text).end();
+        if (offset < total && !form.embedded()) json.array("compactJwsString").text(record->signed_text).end();
         json.end();
         HttpResponse out = service_private(http_json(200, json.take()));
         out.fields.set("X-Total-Count", std::to_string(total));
@@ -265,14 +282,14 @@ struct ClrService::Impl {
     }
 
     HttpResponse learner_token(const HttpRequest& request, const records::Reader& reader, const std::string& learner) {
-        const auto algorithm = service_algorithm(request);
-        const auto form = request.query_value("form").value_or("jwt");
-        if (form != "jwt" && form != "json") throw QueryRefusal{"parameter 'form' must be jwt or json"};
-        const auto [release, record] = signed_record(reader, learner, "record", algorithm);
+        const RecordForm form = service_form(request);
+        const auto [release, record] = signed_record(reader, learner, "record", form);
         if (release != Release::kReleased) return service_private(refused(release));
         if (!record) return service_private(http_problem(404, "CLR-011", "this record holds no achievement yet"));
-        HttpResponse out =
-            form == "json" ? http_json(200, record->json) : http_text(200, "text/plain; charset=utf-8", record->token + "\n");
+        const bool bare = request.query_value("form") == "json";
+        HttpResponse out = bare              ? http_json(200, record->json)
+                           : form.embedded() ? http_json(200, record->signed_text)
+                                             : http_text(200, "text/plain; charset=utf-8", record->signed_text + "\n");
         out.fields.set("ETag", record->etag);
         return service_private(std::move(out));
     }
@@ -351,9 +368,9 @@ HttpResponse ClrService::handle(const HttpRequest& request, const records::Reade
 
 ClrService::Written ClrService::write(const records::Reader& reader, const std::string& learner, std::string_view purpose,
                                       crypto::Algorithm algorithm) {
-    const auto [release, record] = impl_->signed_record(reader, learner, purpose, algorithm);
+    const auto [release, record] = impl_->signed_record(reader, learner, purpose, RecordForm{algorithm});
     if (!record) return {release, {}, {}};
-    return {release, record->token, record->json};
+    return {release, record->signed_text, record->json};
 }
 
 credentials::Verdict ClrService::verify(std::string_view document) const {

@@ -5,7 +5,8 @@
 //   GET /ims/clr/v2p0/discovery     public
 //   GET /ims/clr/v2p0/status/N      public: a status list, signed
 //   GET /.well-known/jwks.json      public; /.well-known/keys/KID: one key
-//   GET /learners/ID/clr            the signed record as text (staff, or the learner's own token); ?form=json, ?alg=RS256
+//   GET /learners/ID/clr            the signed record as text (staff, or the learner's own token); ?alg=RS256
+//                                   ?form=proof: JSON with embedded proofs (eddsa-rdfc-2022); ?form=json: bare, to look at
 //   GET /learners/ID                the page
 #pragma once
 
@@ -47,7 +48,8 @@ public:
     // By path; what it does not know is 404, a method other than GET and HEAD 405.
     HttpResponse handle(const HttpRequest& request, const records::Reader& reader);
 
-    // For the command line: the signed record (ES256, or RS256), read as this reader.
+    // For the command line: the signed record, read as this reader: a token for ES256 and RS256, JSON with embedded proofs for
+    // EdDSA.
     struct Written {
         records::Release release = records::Release::kDenied;
         std::string token;  // empty unless released, or when the record holds no achievement yet

@@ -13,8 +13,8 @@
 namespace clrbus::clr {
 
 struct SignedRecord {
-    std::string token;
-    std::string json;  // what was signed, without the claims
+    std::string signed_text;  // a compact token, or JSON with embedded proofs
+    std::string json;         // what was signed, without claims and its own proof
     std::string etag;
     std::int64_t changed = 0;  // validFrom, seconds
 };
@@ -35,7 +35,7 @@ private:
         std::string key;
         std::shared_ptr<const SignedRecord> record;  // shared with the answers that are being sent
         Point since;
-        std::size_t size() const { return key.size() + record->token.size() + record->json.size() + 200; }
+        std::size_t size() const { return key.size() + record->signed_text.size() + record->json.size() + 200; }
     };
     void drop(std::list<Item>::iterator item);
 

@@ -6,8 +6,9 @@
 #include <cstdio>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
-#include <set>
+#include <tuple>
 
 #include "core/error.hpp"
 #include "credentials/json_access.hpp"
@@ -61,11 +62,28 @@ bool jsonld_is_keyword(std::string_view text) {
     return text.starts_with('@');
 }
 
+// An active context, what is laid over it, and whether it goes down to nodes below.
+using JsonLdKey = std::tuple<const JsonLdContext*, const json::value*, bool>;
+
+constexpr std::size_t kJsonLdSharedMost = 1000;
+
+struct JsonLdShared {
+    std::mutex mutex;
+    std::map<JsonLdKey, JsonLdContextPtr> contexts;  // shared with the readers that use them
+    std::vector<JsonLdContextPtr> kept;              // the active contexts of the keys
+    const JsonLdContextPtr empty = std::make_shared<JsonLdContext>();
+};
+
+JsonLdShared& jsonld_shared() {
+    static auto* const shared = new JsonLdShared;
+    return *shared;
+}
+
 class JsonLdReader {
 public:
     std::vector<RdfQuad> run(const json::value& document) {
         if (!document.is_object()) fail("expected an object");
-        node(document.get_object(), std::make_shared<JsonLdContext>(), nullptr, {});
+        node(document.get_object(), jsonld_shared().empty, nullptr, {});
         return std::move(quads_);
     }
 
@@ -83,6 +101,7 @@ private:
             if (value.is_null()) {
                 auto empty = std::make_shared<JsonLdContext>();
                 if (!propagate) empty->previous = out;
+                kept_.push_back(empty);
                 out = std::move(empty);
             } else if (value.is_string()) {
                 const auto known = jsonld_contexts().find(std::string_view(value.get_string()));
@@ -103,12 +122,23 @@ private:
 
     static const json::array* value_array(const json::value& value) { return value.if_array(); }
 
-    // The same pair comes for every achievement of a record.
+    // The same pair comes for every achievement of every record, and reading a context costs more than all else: what was read
+    // is kept, for this document and, up to a bound, for the life of the process (a hostile document can make many).
     JsonLdContextPtr cached(const JsonLdContextPtr& active, const json::value& definition, bool propagate) {
-        JsonLdContextPtr& known = cache_[{active.get(), &definition, propagate}];
-        if (known == nullptr) {
-            kept_.push_back(active);  // the key's address must not be used again
-            known = define(active, definition.get_object(), propagate);
+        const JsonLdKey key{active.get(), &definition, propagate};
+        JsonLdContextPtr& known = cache_[key];
+        if (known != nullptr) return known;
+        JsonLdShared& shared = jsonld_shared();
+        {
+            const std::scoped_lock lock(shared.mutex);
+            if (const auto found = shared.contexts.find(key); found != shared.contexts.end()) return known = found->second;
+        }
+        known = define(active, definition.get_object(), propagate);
+        kept_.push_back(active);  // the key's address must not be used again
+        const std::scoped_lock lock(shared.mutex);
+        if (shared.contexts.size() < kJsonLdSharedMost) {
+            shared.kept.push_back(active);
+            known = shared.contexts.try_emplace(key, known).first->second;
         }
         return known;
     }
@@ -322,17 +352,16 @@ private:
         }
         if (value.is_string() && (term.type == "@id" || term.type == "@vocab")) {
             const std::string_view text = value.get_string();
-            return iri(
-                absolute(term.type == "@vocab" ? expand_scoped(*context, term, text) : std::string(text), "a reference"));
+            return iri(absolute(term.type == "@vocab" ? expand_scoped(context, term, text) : std::string(text), "a reference"));
         }
         if (term.graph) fail("expected an object");
         return literal(value, term);
     }
 
     // A @vocab value is read in the property's own context.
-    std::string expand_scoped(const JsonLdContext& context, const JsonLdTerm& term, std::string_view text) {
-        if (term.context == nullptr) return expand_vocabulary(context, text);
-        return expand_vocabulary(*process(std::make_shared<JsonLdContext>(context), *term.context, true, false), text);
+    std::string expand_scoped(const JsonLdContextPtr& context, const JsonLdTerm& term, std::string_view text) {
+        if (term.context == nullptr) return expand_vocabulary(*context, text);
+        return expand_vocabulary(*process(context, *term.context, true, false), text);
     }
 
     RdfTerm literal(const json::value& value, const JsonLdTerm& term) const {
@@ -376,7 +405,7 @@ private:
     std::vector<RdfQuad> quads_;
     std::vector<std::string> path_;
     std::size_t blanks_ = 0;
-    std::map<std::tuple<const JsonLdContext*, const json::value*, bool>, JsonLdContextPtr> cache_;
+    std::map<JsonLdKey, JsonLdContextPtr> cache_;
     std::vector<JsonLdContextPtr> kept_;
 };
 
