@@ -16,7 +16,7 @@ namespace {
 
 using testing::Campus;
 using testing::TempDir;
-using testing::Word;
+using testing::Said;
 
 // Queues that can be told to fail. Delivers on the caller's thread of grant().
 class FakeQueues : public Queues {
@@ -122,9 +122,9 @@ protected:
 };
 
 TEST_F(Applying, WhatCannotBeAppliedIsDeadWithItsReasonAndWithoutItsValues) {
-    TakenMessage bad = Word::person("p").id("sis-id", "77001").name("Xanthippe", "Lopez").taken();
+    TakenMessage bad = Said::person("p").id("sis-id", "77001").name("Xanthippe", "Lopez").taken();
     bad.headers.set(header::kGeneration, "Xanthippe");
-    queues_.waiting = {Word::person("p1").id("sis-id", "1001").taken(), bad};
+    queues_.waiting = {Said::person("p1").id("sis-id", "1001").taken(), bad};
     Applier applier(*campus_.store, queues_, pool_);
     applier.start();
     ASSERT_TRUE(queues_.wait_for_settled(2));
@@ -145,7 +145,7 @@ TEST_F(Applying, WhatCannotBeAppliedIsDeadWithItsReasonAndWithoutItsValues) {
 
 TEST_F(Applying, AFullJournalIsTriedAgainAndEachMessageIsSettledOnce) {
     queues_.answers = {CommitState::kFull, CommitState::kFull, CommitState::kDone};
-    queues_.waiting = {Word::person("p1").id("sis-id", "1001").taken()};
+    queues_.waiting = {Said::person("p1").id("sis-id", "1001").taken()};
     Applier applier(*campus_.store, queues_, pool_, quick());
     applier.start();
     ASSERT_TRUE(queues_.wait_for_settled(1));
@@ -156,7 +156,7 @@ TEST_F(Applying, AFullJournalIsTriedAgainAndEachMessageIsSettledOnce) {
 
 TEST_F(Applying, AFailedJournalPausesAndLosesNothing) {
     queues_.answers = {CommitState::kFailed};
-    queues_.waiting = {Word::person("p1").id("sis-id", "1001").taken()};
+    queues_.waiting = {Said::person("p1").id("sis-id", "1001").taken()};
     Applier applier(*campus_.store, queues_, pool_, quick());
     applier.start();
     ASSERT_TRUE(becomes([&] { return applier.state().paused; }));
@@ -171,7 +171,7 @@ TEST_F(Applying, AStoreThatIsLockedIsTriedAgainWithTheGroupInHand) {
     campus_.open();
     auto blocker = std::make_unique<Database>(dir_.path() / "records.db", Database::Mode::kWrite);
     blocker->run("BEGIN IMMEDIATE");
-    queues_.waiting = {Word::person("p1").id("sis-id", "1001").taken()};
+    queues_.waiting = {Said::person("p1").id("sis-id", "1001").taken()};
     Applier applier(*campus_.store, queues_, pool_, quick());
     applier.start();
     ASSERT_TRUE(becomes([&] { return applier.state().away; }));
@@ -188,7 +188,7 @@ TEST_F(Applying, SomethingUnexpectedPausesAndNothingBecomesADeadLetter) {
         Database database(dir_.path() / "records.db", Database::Mode::kWrite);
         database.run("ALTER TABLE person RENAME TO person_away");
     }
-    queues_.waiting = {Word::person("p1").id("sis-id", "1001").taken()};
+    queues_.waiting = {Said::person("p1").id("sis-id", "1001").taken()};
     Applier applier(*campus_.store, queues_, pool_, quick());
     applier.start();
     ASSERT_TRUE(becomes([&] { return applier.state().paused; }));
@@ -207,7 +207,7 @@ TEST_F(Applying, SomethingUnexpectedPausesAndNothingBecomesADeadLetter) {
 
 TEST_F(Applying, GroupsAndCreditAreBounded) {
     for (int i = 0; i < 1500; ++i)
-        queues_.waiting.push_back(Word::person("p" + std::to_string(i)).id("sis-id", "S" + std::to_string(i)).taken());
+        queues_.waiting.push_back(Said::person("p" + std::to_string(i)).id("sis-id", "S" + std::to_string(i)).taken());
     Applier applier(*campus_.store, queues_, pool_);
     applier.start();
     ASSERT_TRUE(queues_.wait_for_settled(1500));
@@ -255,13 +255,13 @@ TEST_F(Applying, TheLedgerBalancesAfterEachKindOfEnd) {
     options.disk_reserve = 0;
     EmbeddedQueues queues(options);
     Applier applier(*campus_.store, queues, pool_);
-    TakenMessage bad = Word::person("p").id("sis-id", "77001").taken();
+    TakenMessage bad = Said::person("p").id("sis-id", "77001").taken();
     bad.headers.remove(header::kApply);
     std::atomic<bool> put{false};
-    queues.commit(unit_of({Word::person("p1").id("sis-id", "1001").taken(), Word::person("p1").id("sis-id", "1001").taken(),
-                           Word::statement("hr", "j").id("sis-id", "1001").number(5).says({"a"}).taken(),
-                           Word::statement("hr", "j").id("sis-id", "1001").number(4).says({"b"}).taken(),
-                           Word::statement("hr", "k").id("sis-id", "2002").says({"c"}).taken(), bad}),
+    queues.commit(unit_of({Said::person("p1").id("sis-id", "1001").taken(), Said::person("p1").id("sis-id", "1001").taken(),
+                           Said::statement("hr", "j").id("sis-id", "1001").number(5).says({"a"}).taken(),
+                           Said::statement("hr", "j").id("sis-id", "1001").number(4).says({"b"}).taken(),
+                           Said::statement("hr", "k").id("sis-id", "2002").says({"c"}).taken(), bad}),
                   pool_, [&](CommitState state) { put = state == CommitState::kDone; });
     ASSERT_TRUE(becomes([&] { return put.load(); }));
     expect_balanced(queues);

@@ -18,30 +18,30 @@ namespace {
 using testing::Campus;
 using testing::end_state;
 using testing::TempDir;
-using testing::Word;
+using testing::Said;
 
 constexpr int kMessages = 1500;
 constexpr int kBatch = 25;
 
 TakenMessage numbered(int i) {
     const std::string person = std::to_string(100000 + i / 6);
-    Word word = Word::person("p" + person).id("institution-id", person).id("hr-id", "H" + person);
+    Said word = Said::person("p" + person).id("institution-id", person).id("hr-id", "H" + person);
     switch (i % 6) {
         case 1:
-            word = Word::statement("hr", "job" + person).id("hr-id", "H" + person).says({"job", "rating"});
+            word = Said::statement("hr", "job" + person).id("hr-id", "H" + person).says({"job", "rating"});
             break;
         case 2:
-            word = Word::part("hr", "job" + person).id("hr-id", "H" + person).says({"rating"}, "good");
+            word = Said::part("hr", "job" + person).id("hr-id", "H" + person).says({"rating"}, "good");
             break;
         case 3:
             word =
-                Word::statement("pesc", "t" + person).id("institution-id", person).document("D" + person, "aa").says({"math"});
+                Said::statement("pesc", "t" + person).id("institution-id", person).document("D" + person, "aa").says({"math"});
             break;
         case 4:
-            word = Word::statement("oai-pmh", "w" + person).name("A", "B").says({"thesis"});
+            word = Said::statement("oai-pmh", "w" + person).name("A", "B").says({"thesis"});
             break;
         case 5:
-            word = Word::retraction("hr", "job" + person).says({"job"});
+            word = Said::retraction("hr", "job" + person).says({"job"});
             break;
         default:
             break;

@@ -14,7 +14,7 @@ namespace {
 using testing::Campus;
 using testing::kStaffReader;
 using testing::TempDir;
-using testing::Word;
+using testing::Said;
 
 std::string opening_refusal(Campus& campus) {
     try {
@@ -50,11 +50,11 @@ TEST(OnDisk, AFileThatIsNoDatabaseIsRefused) {
 TEST(OnDisk, ADamagedPageIsFoundAndNamedNotGuessed) {
     TempDir dir;
     Campus campus(dir.path());
-    campus.apply(Word::person("p1").id("institution-id", "900000011"));
+    campus.apply(Said::person("p1").id("institution-id", "900000011"));
     for (int i = 0; i < 50; ++i) {
         std::string noise;
         for (int n = 0; n < 400; ++n) noise += crypto::sha256_hex(std::to_string(i * 1000 + n));
-        campus.apply(Word::statement("sis", "k" + std::to_string(i)).id("institution-id", "900000011").says({"a"}, noise));
+        campus.apply(Said::statement("sis", "k" + std::to_string(i)).id("institution-id", "900000011").says({"a"}, noise));
     }
     const std::string learner = campus.find("institution-id", "900000011");
     campus.close();
@@ -136,17 +136,17 @@ TEST(OnDisk, NothingPersonalIsInClear) {
     Campus campus(dir.path());
     const std::vector<std::string> secrets{"900000011",   "Xanthippe",  "Lopezonova",     "xan@campus",          "school|77|U",
                                            "987-65-4329", "HR55113344", "chem-lab-grade", "because of Xanthippe"};
-    campus.apply(Word::person("person-900000011")
+    campus.apply(Said::person("person-900000011")
                      .id("institution-id", "900000011")
                      .id("email", "xan@campus")
                      .id("ssn-keyed", "987-65-4329")
                      .name("Xanthippe", "Lopezonova"));
-    campus.apply(Word::statement("pesc", "school|77|U")
+    campus.apply(Said::statement("pesc", "school|77|U")
                      .id("institution-id", "900000011")
                      .name("Xanthippe", "Lopezonova")
                      .says({"chem-lab-grade"}));
-    campus.apply(Word::part("pesc", "school|77|U").id("institution-id", "900000011").number(2).says({"chem-lab-grade"}, "A"));
-    campus.apply(Word::statement("hr", "HR55113344").id("hr-id", "HR55113344").name("Xanthippe", "Lopezonova").says({"j"}));
+    campus.apply(Said::part("pesc", "school|77|U").id("institution-id", "900000011").number(2).says({"chem-lab-grade"}, "A"));
+    campus.apply(Said::statement("hr", "HR55113344").id("hr-id", "HR55113344").name("Xanthippe", "Lopezonova").says({"j"}));
     const std::string learner = campus.find("institution-id", "900000011");
     campus.store->show(kStaffReader, campus.store->waiting(0, 1).at(0).id, "deciding");
     campus.store->attach(campus.store->waiting(0, 1).at(0).id, learner, "pat", "because of Xanthippe");
@@ -173,9 +173,9 @@ TEST(OnDisk, NothingPersonalIsInClear) {
 TEST(OnDisk, ASealedRowThatWasMovedDoesNotOpen) {
     TempDir dir;
     Campus campus(dir.path());
-    campus.apply(Word::person("p1").id("institution-id", "900000011"));
-    campus.apply(Word::statement("sis", "k1").id("institution-id", "900000011").says({"a"}, "F"));
-    campus.apply(Word::statement("sis", "k2").id("institution-id", "900000011").says({"b"}, "A"));
+    campus.apply(Said::person("p1").id("institution-id", "900000011"));
+    campus.apply(Said::statement("sis", "k1").id("institution-id", "900000011").says({"a"}, "F"));
+    campus.apply(Said::statement("sis", "k2").id("institution-id", "900000011").says({"b"}, "A"));
     const std::string learner = campus.find("institution-id", "900000011");
     {
         Database database(dir.path() / "records.db", Database::Mode::kWrite);
@@ -189,7 +189,7 @@ TEST(OnDisk, ASealedRowThatWasMovedDoesNotOpen) {
 class Disclosure : public ::testing::Test {
 protected:
     void SetUp() override {
-        campus_.apply(Word::person("p1").id("institution-id", "900000011"));
+        campus_.apply(Said::person("p1").id("institution-id", "900000011"));
         learner_ = campus_.find("institution-id", "900000011");
         for (int i = 0; i < 5; ++i) campus_.record(learner_);
     }

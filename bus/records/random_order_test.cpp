@@ -13,7 +13,7 @@ namespace {
 using testing::Campus;
 using testing::end_state;
 using testing::TempDir;
-using testing::Word;
+using testing::Said;
 
 class Dice {
 public:
@@ -26,7 +26,7 @@ private:
     std::mt19937 engine_;
 };
 
-void add_identifiers(Dice& dice, Word& word) {
+void add_identifiers(Dice& dice, Said& word) {
     if (!dice.one_in(3)) word.id("institution-id", "90000001" + std::to_string(dice.upto(3)));
     if (dice.one_in(2)) word.id("hr-id", "551" + std::to_string(dice.upto(2)));
     if (dice.one_in(4)) word.id("email", "mail" + std::to_string(dice.upto(2)));
@@ -41,9 +41,9 @@ std::vector<std::string> some_parts(Dice& dice) {
     return parts;
 }
 
-Word random_word(Dice& dice, int number) {
+Said random_word(Dice& dice, int number) {
     const std::string key = "k" + std::to_string(dice.upto(2));
-    Word word = Word::person("p" + std::to_string(dice.upto(3)));
+    Said word = Said::person("p" + std::to_string(dice.upto(3)));
     switch (dice.upto(7)) {
         case 0:
         case 1:
@@ -53,20 +53,20 @@ Word random_word(Dice& dice, int number) {
             if (dice.one_in(8)) word.header.identity_authority = false;
             break;
         case 2:
-            word = Word::part("sis", key).says(some_parts(dice), std::to_string(dice.upto(3)));
+            word = Said::part("sis", key).says(some_parts(dice), std::to_string(dice.upto(3)));
             add_identifiers(dice, word);
             break;
         case 3:
-            word = Word::retraction("sis", key);
+            word = Said::retraction("sis", key);
             if (dice.one_in(2)) word.says(some_parts(dice));
             break;
         case 4:
-            word = Word::statement("pesc", key).says(some_parts(dice), std::to_string(dice.upto(2)));
+            word = Said::statement("pesc", key).says(some_parts(dice), std::to_string(dice.upto(2)));
             word.document("D" + std::to_string(dice.upto(2)), "o" + std::to_string(dice.upto(3)));
             add_identifiers(dice, word);
             break;
         default:
-            word = Word::statement("sis", key).says(some_parts(dice), std::to_string(dice.upto(3)));
+            word = Said::statement("sis", key).says(some_parts(dice), std::to_string(dice.upto(3)));
             add_identifiers(dice, word);
             if (dice.one_in(4)) word.authority();
             break;
@@ -76,9 +76,9 @@ Word random_word(Dice& dice, int number) {
     return word;
 }
 
-std::string described(const std::vector<Word>& words) {
+std::string described(const std::vector<Said>& words) {
     std::string text;
-    for (const Word& word : words) {
+    for (const Said& word : words) {
         const TakenMessage message = word.taken();
         text += word.xml() + " number " + std::string(message.headers.get(header::kSourceNumber)) + " original " +
                 std::string(message.headers.get(header::kOriginal)) + " document " + word.header.document_key +
@@ -94,13 +94,13 @@ TEST(RandomOrder, OfARandomSetEndsTheSame) {
     crypto::KeyFile::load_or_create(keys.path() / "keys");
     for (int set = 0; set < sets; ++set) {
         Dice dice(static_cast<unsigned>(set + 1));
-        std::vector<Word> words;
+        std::vector<Said> words;
         const int size = 4 + dice.upto(7);
         for (int i = 0; i < size; ++i) words.push_back(random_word(dice, i + 1));
         std::string expected;
         for (int order = 0; order < 6; ++order) {
             std::vector<TakenMessage> messages;
-            for (const Word& word : words) {
+            for (const Said& word : words) {
                 messages.push_back(word.taken());
                 if (order > 2) messages.push_back(word.taken());
             }

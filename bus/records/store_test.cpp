@@ -10,7 +10,7 @@ namespace {
 using testing::Campus;
 using testing::kStaffReader;
 using testing::TempDir;
-using testing::Word;
+using testing::Said;
 
 class Store : public ::testing::Test {
 protected:
@@ -19,11 +19,11 @@ protected:
 
     std::string ana() {
         campus_.apply(
-            Word::person("p1").id("institution-id", "900000011").id("canvas-global-id", "100000000011").name("Ana", "Lopez"));
+            Said::person("p1").id("institution-id", "900000011").id("canvas-global-id", "100000000011").name("Ana", "Lopez"));
         return campus_.find("institution-id", "900000011");
     }
-    static Word transcript(std::uint64_t number) {
-        return Word::statement("pesc", "school|77|U").id("institution-id", "900000011").number(number);
+    static Said transcript(std::uint64_t number) {
+        return Said::statement("pesc", "school|77|U").id("institution-id", "900000011").number(number);
     }
     std::string dead(const TakenMessage& message) {
         EXPECT_EQ(campus_.apply(message), Outcome::kDead);
@@ -34,28 +34,28 @@ protected:
 // ── refusals ──
 
 TEST_F(Store, RefusesAMessageWithoutAReadableEnvelope) {
-    TakenMessage message = Word::person("p").id("sis-id", "1234").taken();
+    TakenMessage message = Said::person("p").id("sis-id", "1234").taken();
     message.headers.remove(header::kApply);
     EXPECT_EQ(dead(message), "REC-001");
     message.headers.set(header::kApply, "A\x01garbage");
     EXPECT_EQ(dead(message), "REC-001");
-    message = Word::person("p").id("sis-id", "1234").taken();
+    message = Said::person("p").id("sis-id", "1234").taken();
     message.headers.set(header::kSourceNumber, "12x");
     EXPECT_EQ(dead(message), "REC-002");
     message.headers.set(header::kSourceNumber, "99999999999999999999");
     EXPECT_EQ(dead(message), "REC-002");
-    message = Word::person("p").id("sis-id", "1234").taken();
+    message = Said::person("p").id("sis-id", "1234").taken();
     message.message = Message();
     EXPECT_EQ(dead(message), "REC-002");
-    EXPECT_EQ(dead(Word::part("pesc", "k").id("sis-id", "1234").taken()), "REC-002");  // a part of nothing
+    EXPECT_EQ(dead(Said::part("pesc", "k").id("sis-id", "1234").taken()), "REC-002");  // a part of nothing
     EXPECT_EQ(campus_.store->counts().persons, 0U);
 }
 
 TEST_F(Store, ARefusedMessageDoesNotTakeItsGroupWithIt) {
-    TakenMessage bad = Word::person("p2").id("sis-id", "2").taken();
+    TakenMessage bad = Said::person("p2").id("sis-id", "2").taken();
     bad.headers.set(header::kApply, "");
     const auto group = campus_.store->apply(
-        {Word::person("p1").id("sis-id", "1001").taken(), bad, Word::person("p3").id("sis-id", "3003").taken()});
+        {Said::person("p1").id("sis-id", "1001").taken(), bad, Said::person("p3").id("sis-id", "3003").taken()});
     ASSERT_EQ(group.results.size(), 3U);
     EXPECT_EQ(group.results[0].outcome, Outcome::kApplied);
     EXPECT_EQ(group.results[1].outcome, Outcome::kDead);
@@ -80,7 +80,7 @@ TEST_F(Store, ABlockedPersonIsInNoAnswerButStaffs) {
     campus_.apply(transcript(1).says({"math"}));
     const Reader own{Reader::Kind::kLearner, "token", learner};
     EXPECT_EQ(campus_.store->read(own, learner, "own").release, Release::kReleased);
-    campus_.apply(Word::person("p1").id("institution-id", "900000011").blocked().number(2));
+    campus_.apply(Said::person("p1").id("institution-id", "900000011").blocked().number(2));
     EXPECT_EQ(campus_.store->read(own, learner, "own").release, Release::kBlocked);
     EXPECT_TRUE(campus_.store->read(own, learner, "own").record.statements.empty());
     const ReadAnswer staff = campus_.store->read(kStaffReader, learner, "audit");
@@ -121,12 +121,12 @@ TEST_F(Store, UnchangedTakesTheNewerVersionSoThatWhatLiesBetweenStaysOut) {
 
 TEST_F(Store, ATombstoneStaysSoThatAReplayResurrectsNothing) {
     const std::string learner = ana();
-    EXPECT_EQ(campus_.apply(Word::retraction("pesc", "school|77|U").number(5)), Outcome::kApplied);
+    EXPECT_EQ(campus_.apply(Said::retraction("pesc", "school|77|U").number(5)), Outcome::kApplied);
     EXPECT_EQ(campus_.apply(transcript(4).says({"math"})), Outcome::kSuperseded);
     EXPECT_EQ(campus_.shown(learner), "");
     EXPECT_EQ(campus_.apply(transcript(6).says({"math"})), Outcome::kApplied);
     EXPECT_EQ(campus_.shown(learner), "school|77|U:math@/6 ");
-    EXPECT_EQ(campus_.apply(Word::retraction("pesc", "school|77|U").number(7).says({"math"})), Outcome::kApplied);
+    EXPECT_EQ(campus_.apply(Said::retraction("pesc", "school|77|U").number(7).says({"math"})), Outcome::kApplied);
     EXPECT_EQ(campus_.shown(learner), "");
 }
 
@@ -147,7 +147,7 @@ TEST_F(Store, RowsOfOneFileAboutOneKeyAreInTheOrderOfTheFile) {
 TEST_F(Store, APartOverridesOnlyWhatItNames) {
     const std::string learner = ana();
     campus_.apply(transcript(1).says({"math", "art"}));
-    campus_.apply(Word::part("pesc", "school|77|U").id("institution-id", "900000011").number(2).says({"art"}, "new"));
+    campus_.apply(Said::part("pesc", "school|77|U").id("institution-id", "900000011").number(2).says({"art"}, "new"));
     EXPECT_EQ(campus_.shown(learner), "school|77|U:art@/2 school|77|U:math@/1 ");
     campus_.apply(transcript(3).says({"math"}));
     EXPECT_EQ(campus_.shown(learner), "school|77|U:math@/3 ");
@@ -215,7 +215,7 @@ TEST_F(Store, TheSameOriginalOnANewerRouteIsNoConflict) {
 TEST_F(Store, AConflictAcrossKeysIsSeenToo) {
     ana();
     campus_.apply(transcript(1).document("D1", "aa").says({"math"}, "B"));
-    EXPECT_EQ(campus_.apply(Word::statement("pesc", "school|78|U")
+    EXPECT_EQ(campus_.apply(Said::statement("pesc", "school|78|U")
                                 .id("institution-id", "900000011")
                                 .number(2)
                                 .document("D1", "bb")
@@ -227,11 +227,11 @@ TEST_F(Store, AConflictAcrossKeysIsSeenToo) {
 
 TEST_F(Store, DefinitionsKeepTheNewest) {
     EXPECT_FALSE(campus_.store->definition("outcome-1").has_value());
-    EXPECT_EQ(campus_.apply(Word::definition("canvas", "outcome-1").number(2).says({}, "new")), Outcome::kApplied);
-    EXPECT_EQ(campus_.apply(Word::definition("canvas", "outcome-1").number(1).says({}, "old")), Outcome::kSuperseded);
-    EXPECT_EQ(campus_.apply(Word::definition("canvas", "outcome-1").number(3).says({}, "new")), Outcome::kUnchanged);
+    EXPECT_EQ(campus_.apply(Said::definition("canvas", "outcome-1").number(2).says({}, "new")), Outcome::kApplied);
+    EXPECT_EQ(campus_.apply(Said::definition("canvas", "outcome-1").number(1).says({}, "old")), Outcome::kSuperseded);
+    EXPECT_EQ(campus_.apply(Said::definition("canvas", "outcome-1").number(3).says({}, "new")), Outcome::kUnchanged);
     EXPECT_NE(campus_.store->definition("outcome-1")->xml.find("new"), std::string::npos);
-    EXPECT_EQ(campus_.apply(Word::definition("canvas", "outcome-1").number(4).deleted()), Outcome::kApplied);
+    EXPECT_EQ(campus_.apply(Said::definition("canvas", "outcome-1").number(4).deleted()), Outcome::kApplied);
     EXPECT_TRUE(campus_.store->definition("outcome-1")->deleted);
 }
 
@@ -239,7 +239,7 @@ TEST_F(Store, DefinitionsKeepTheNewest) {
 
 TEST_F(Store, ARecordSaysWhereEachWordCameFrom) {
     const std::string learner = ana();
-    Word word = transcript(4).document("D1", "aa").says({"math"});
+    Said word = transcript(4).document("D1", "aa").says({"math"});
     word.header.organization = "Campus";
     word.header.organization_codes = {"FICE:003658"};
     campus_.apply(word.position(9).accepted(5));
@@ -274,7 +274,7 @@ TEST_F(Store, EverythingIsThereAfterAReopen) {
 TEST_F(Store, ARedeliveryAfterACrashCountsAsItDidBefore) {
     ana();
     const TakenMessage message = transcript(1).says({"math"}).taken();
-    const TakenMessage held = Word::statement("hr", "job").id("hr-id", "5555").says({"job"}).taken();
+    const TakenMessage held = Said::statement("hr", "job").id("hr-id", "5555").says({"job"}).taken();
     const auto first = campus_.store->apply({message, held});
     EXPECT_EQ(first.results[0].outcome, Outcome::kApplied);
     campus_.close();  // the Unit was not committed

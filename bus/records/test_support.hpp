@@ -50,76 +50,76 @@ private:
 };
 
 // A message of the queue `records`, built step by step.
-class Word {
+class Said {
 public:
-    static Word statement(std::string source, std::string key) {
-        return Word(ApplyHeader::Kind::kStatement, std::move(source), std::move(key));
+    static Said statement(std::string source, std::string key) {
+        return Said(ApplyHeader::Kind::kStatement, std::move(source), std::move(key));
     }
-    static Word part(std::string source, std::string key) {
-        Word word = statement(std::move(source), std::move(key));
+    static Said part(std::string source, std::string key) {
+        Said word = statement(std::move(source), std::move(key));
         word.header.covers_all = false;
         return word;
     }
-    static Word retraction(std::string source, std::string key) {
-        return Word(ApplyHeader::Kind::kRetraction, std::move(source), std::move(key));
+    static Said retraction(std::string source, std::string key) {
+        return Said(ApplyHeader::Kind::kRetraction, std::move(source), std::move(key));
     }
-    static Word definition(std::string source, std::string key) {
-        return Word(ApplyHeader::Kind::kDefinition, std::move(source), std::move(key));
+    static Said definition(std::string source, std::string key) {
+        return Said(ApplyHeader::Kind::kDefinition, std::move(source), std::move(key));
     }
-    static Word person(std::string key) {
-        Word word(ApplyHeader::Kind::kPerson, "people", std::move(key));
+    static Said person(std::string key) {
+        Said word(ApplyHeader::Kind::kPerson, "people", std::move(key));
         word.header.identity_authority = true;
         return word;
     }
 
-    Word& id(std::string scheme, std::string value, std::string issuer = "campus") {
+    Said& id(std::string scheme, std::string value, std::string issuer = "campus") {
         header.identifiers.push_back({std::move(scheme), std::move(issuer), std::move(value)});
         return *this;
     }
-    Word& name(std::string given, std::string family) {
+    Said& name(std::string given, std::string family) {
         header.given = std::move(given);
         header.family = std::move(family);
         return *this;
     }
-    Word& version(std::string business) {
+    Said& version(std::string business) {
         header.version = std::move(business);
         return *this;
     }
-    Word& number(std::uint64_t source_number) {
+    Said& number(std::uint64_t source_number) {
         number_ = source_number;
         return *this;
     }
-    Word& position(std::uint64_t record) {
+    Said& position(std::uint64_t record) {
         position_ = record;
         return *this;
     }
-    Word& generation(std::uint64_t route_generation) {
+    Said& generation(std::uint64_t route_generation) {
         generation_ = route_generation;
         return *this;
     }
-    Word& says(std::vector<std::string> achievements, std::string text = "") {
+    Said& says(std::vector<std::string> achievements, std::string text = "") {
         header.achievements = std::move(achievements);
         text_ = std::move(text);
         return *this;
     }
-    Word& document(std::string key, std::string original) {
+    Said& document(std::string key, std::string original) {
         header.document_key = std::move(key);
         original_ = std::move(original);
         return *this;
     }
-    Word& blocked() {
+    Said& blocked() {
         header.blocked = true;
         return *this;
     }
-    Word& deleted() {
+    Said& deleted() {
         header.deleted = true;
         return *this;
     }
-    Word& authority() {
+    Said& authority() {
         header.identity_authority = true;
         return *this;
     }
-    Word& accepted(int seconds) {
+    Said& accepted(int seconds) {
         accepted_ = seconds;
         return *this;
     }
@@ -154,7 +154,7 @@ public:
     ApplyHeader header;
 
 private:
-    Word(ApplyHeader::Kind kind, std::string source, std::string key) {
+    Said(ApplyHeader::Kind kind, std::string source, std::string key) {
         header.kind = kind;
         header.source = std::move(source);
         header.key = std::move(key);
@@ -181,7 +181,7 @@ struct Campus {
     void open() { store = std::make_unique<RecordsStore>(options); }
     void close() { store.reset(); }
 
-    Outcome apply(const Word& word) { return apply(word.taken()); }
+    Outcome apply(const Said& word) { return apply(word.taken()); }
     Outcome apply(const TakenMessage& message) {
         const RecordsStore::Group group = store->apply({message});
         store->settled(group);
