@@ -142,7 +142,11 @@ Vault::Body Vault::open(std::string_view table, std::int64_t row, std::string_vi
         for (unsigned i = 0; i < 4; ++i) size |= std::size_t{static_cast<unsigned char>(text[i])} << (8 * i);
     }
     if (text.size() < 4 || size > text.size() - 4) unsound(table, row, "cut short");
-    return {ApplyHeader::decode(std::string_view(text).substr(4, size)), text.substr(4 + size)};
+    try {
+        return {ApplyHeader::decode(std::string_view(text).substr(4, size)), text.substr(4 + size)};
+    } catch (const Error& e) {
+        unsound(table, row, e.why());  // of the store, not of the message in hand
+    }
 }
 
 }  // namespace clrbus::records
