@@ -200,7 +200,7 @@ TEST(Samples, AreJudgedAsTheirManifestSays) {
         if (!member(line, "route").empty()) route = member(line, "route");
         const std::string expect = member(line, "expect");
         if (expect.empty()) continue;
-        SCOPED_TRACE(file + " is to be " + expect);
+        SCOPED_TRACE(::testing::Message() << file << " is to be " << expect);
         const auto judge = route_named(all_routes(), route);
         ASSERT_TRUE(judge);
         const auto results = dry_run(*judge, folder / file);
