@@ -12,7 +12,7 @@
 #include "formats/text.hpp"
 
 namespace clrbus {
-namespace {
+namespace json_detail {  // named: JsonReader::Impl holds the handler
 
 namespace bj = boost::json;
 
@@ -303,7 +303,11 @@ JsonRefusal json_refusal(const bj::error_code& ec) {
     return {"JSON-001", "not JSON at this place", {}};
 }
 
-}  // namespace
+}  // namespace json_detail
+
+namespace bj = boost::json;
+using json_detail::JsonHandler;
+using json_detail::JsonRefusal;
 
 struct JsonReader::Impl {
     explicit Impl(const JsonLimits& l) : limits(l), parser(options(l), l) {}
@@ -343,7 +347,7 @@ struct JsonReader::Impl {
                 refuse({"JSON-009", error.why(), error.expected()}, place.offset);
             }
         }
-        JsonRefusal refusal = json_refusal(ec);
+        JsonRefusal refusal = json_detail::json_refusal(ec);
         if (refusal.code == "JSON-004") refusal.expected = "at most " + std::to_string(limits.depth) + " levels";
         if (refusal.code == "JSON-001" && bad_byte) refusal = {"JSON-005", "the text is not UTF-8", "UTF-8 without errors"};
         refuse(refusal, place.offset);
