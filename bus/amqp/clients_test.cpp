@@ -80,6 +80,7 @@ TEST_F(Clients, ProtonCppSendsAndReceives) {
     start();
     nodes.echo = true;
     std::vector<proton::message> messages;
+    messages.reserve(1202);
     for (int i = 0; i < 1200; ++i) messages.emplace_back("message " + std::to_string(i));
     proton::message large(proton::binary(std::string(3'000'000, 'x')));
     large.id("large");

@@ -10,7 +10,7 @@
 namespace clrbus::amqp {
 namespace {
 
-constexpr std::size_t kMaxWaitingInput = 64U * 1024;  // while a password is checked
+constexpr std::size_t kMaxWaitingInput = 64UL * 1024;  // while a password is checked
 constexpr std::string_view kHttpAnswer =
     "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\nContent-Length: 47\r\n\r\n"
     "This port speaks AMQP 1.0. HTTP is on another.\n";
@@ -266,7 +266,7 @@ std::string_view Connection::pending() {
         out_sent_ = 0;
         const bool last = stage_ == Stage::kGoodbye || (engine_ && engine_->finished());
         if (last && !std::exchange(tls_closed_, true) && tls_->state() == crypto::TlsSession::State::kOpen) tls_->close();
-    } else if (out_sent_ > 64U * 1024) {
+    } else if (out_sent_ > 64UL * 1024) {
         out_.erase(0, std::exchange(out_sent_, 0));
     }
     return tls_->encrypted();
@@ -280,7 +280,7 @@ void Connection::sent(std::size_t bytes, Instant now) {
         if (out_sent_ == out_.size()) {
             out_.clear();
             out_sent_ = 0;
-        } else if (out_sent_ > 64U * 1024) {
+        } else if (out_sent_ > 64UL * 1024) {
             out_.erase(0, std::exchange(out_sent_, 0));
         }
     }

@@ -28,7 +28,7 @@ namespace {
 constexpr std::size_t kSessionFrames = 1024;  // incoming window of a session, in frames of the largest size
 constexpr std::chrono::milliseconds kDrainAgain{5};
 constexpr std::chrono::milliseconds kMemoryAgain{5};
-constexpr std::size_t kOutgoingRoom = 256U * 1024;  // bytes of messages that Proton holds for one session
+constexpr std::size_t kOutgoingRoom = 256UL * 1024;  // bytes of messages that Proton holds for one session
 
 class MailLink : public InLink, public OutLink {
 public:

@@ -175,9 +175,15 @@ TEST_F(Hostile, HandleBeyondHandleMax) {
 
 TEST_F(Hostile, DeepNesting) {
     std::string deep;
-    for (int i = 0; i < 25; ++i)
-        deep = std::string("\xd0", 1) + std::string("\x00\x00", 2) + static_cast<char>((deep.size() + 4) >> 8) +
-               static_cast<char>(deep.size() + 4) + std::string("\x00\x00\x00", 3) + (deep.empty() ? '\0' : '\1') + deep;
+    for (int i = 0; i < 25; ++i) {
+        std::string next("\xd0\x00\x00", 3);
+        next += static_cast<char>((deep.size() + 4) >> 8);
+        next += static_cast<char>(deep.size() + 4);
+        next.append("\x00\x00\x00", 3);
+        next += deep.empty() ? '\0' : '\1';
+        next += deep;
+        deep.swap(next);
+    }
     const std::string properties = std::string("\xd1", 1) + std::string("\x00\x00", 2) +
                                    static_cast<char>((deep.size() + 8) >> 8) + static_cast<char>(deep.size() + 8) +
                                    std::string("\x00\x00\x00\x02", 4) + std::string("\xa3\x02xx", 4) + deep;

@@ -40,7 +40,7 @@ TEST_F(Listener, AddressesThatCannotBe) {
     with = options();
     with.port = port();
     try {
-        AmqpListener(with, users, nodes);
+        const AmqpListener refused_one(with, users, nodes);
         FAIL();
     } catch (const Error& e) {
         EXPECT_EQ(e.code(), "AMQP-001");
@@ -52,7 +52,7 @@ TEST_F(Listener, PlainOffLoopbackNeedsToBeAskedFor) {
     auto with = options();
     with.address = "0.0.0.0";
     try {
-        AmqpListener(with, users, nodes);
+        const AmqpListener refused_one(with, users, nodes);
         FAIL();
     } catch (const Error& e) {
         EXPECT_EQ(e.code(), "AMQP-002");
@@ -161,6 +161,7 @@ TEST_F(Listener, ThreeHundredPeersOfOneByteEach) {
     start(with);
     const auto bystander = sender();
     std::vector<std::unique_ptr<AmqpWire>> slow;
+    slow.reserve(300);
     for (int i = 0; i < 300; ++i) slow.push_back(std::make_unique<AmqpWire>(port()));
     const std::string bytes = kWireSasl + std::string(100, '\0');
     std::uint32_t id = 0;
@@ -239,7 +240,7 @@ TEST_F(Listener, AReceiverThatDoesNotReadCostsLittleAndIsDropped) {
     const std::size_t before = resident_kb();
     wire->performative(0x13, ListWriter().uint(0).uint(0x7fffffff).uint(0).uint(100).uint(0).uint(0).uint(1000));
     ASSERT_TRUE(nodes.wait([&] { return nodes.detached == 1; }));
-    EXPECT_LT(resident_kb(), before + 64 * 1024);
+    EXPECT_LT(resident_kb(), before + 64UL * 1024);
     expect_works(*sender(), 0);
 }
 
@@ -258,7 +259,7 @@ TEST_F(Listener, EndlessFlowsWithEchoCostLittle) {
     for (int i = 0; i < 300; ++i) {
         if (!wire->send(many)) break;
     }
-    EXPECT_LT(resident_kb(), before + 64 * 1024);
+    EXPECT_LT(resident_kb(), before + 64UL * 1024);
     expect_works(*sender(), 0);
 }
 
@@ -272,7 +273,7 @@ TEST_F(Listener, UnfinishedDeliveriesGiveTheirMemoryBack) {
         for (int i = 0; i < 200; ++i) wire->transfer({.more = true}, chunk);  // 12 MB each
     }
     expect_works(*sender(), 0);
-    EXPECT_LT(resident_kb(), before + 80 * 1024);
+    EXPECT_LT(resident_kb(), before + 80UL * 1024);
 }
 
 TEST_F(Listener, StopLetsDeliveriesSettleAndClosesByForce) {

@@ -17,7 +17,7 @@ constexpr std::size_t kWindowMessages = 512;
 constexpr double kWindowBytes = 8.0 * (1 << 20);
 constexpr std::size_t kMaxUnsettled = 4096;  // of one link: Proton keeps something of each
 constexpr std::size_t kHeaderRoom = 32;      // of the header section that goes in front
-constexpr std::size_t kChunk = 64U * 1024;   // of a large message handed to Proton at once
+constexpr std::size_t kChunk = 64UL * 1024;  // of a large message handed to Proton at once
 
 }  // namespace
 

@@ -7,8 +7,6 @@ namespace clrbus::amqp {
 namespace {
 
 using testing::AmqpWire;
-using ::testing::HasSubstr;
-using ::testing::StartsWith;
 
 const std::string kAccepted("\x00\x53\x24\x45", 4);
 const std::string kReleased("\x00\x53\x26\x45", 4);
@@ -241,7 +239,7 @@ TEST_F(Protocol, SettledTransfersGetNoAnswer) {
 TEST_F(Protocol, RefusedAttaches) {
     start();
     const auto wire = opened();
-    const auto attach = [&](ListWriter fields) {
+    const auto attach = [&](const ListWriter& fields) {
         wire->performative(0x12, fields);
         const auto answer = wire->read_until(0x12);
         EXPECT_TRUE(answer.has_value());
@@ -357,12 +355,14 @@ TEST_F(Protocol, ManyConnectionsTogetherStayBelowTheCommonLimit) {
         nodes.hold = true;
     }
     std::vector<std::unique_ptr<AmqpWire>> wires;
+    wires.reserve(6);
     for (int i = 0; i < 6; ++i) wires.push_back(sender());
     std::string frames;
     for (std::uint32_t i = 0; i < 100; ++i)
         frames +=
             frame(0, 0, ListWriter().uint(0).uint(i).binary("t").described(0x14) + AmqpWire::data(std::string(50'000, 'x')));
     std::vector<std::thread> sending;
+    sending.reserve(wires.size());
     for (auto& wire : wires) sending.emplace_back([&] { wire->send(frames); });
     ASSERT_TRUE(nodes.wait([&] { return nodes.held.size() >= 20; }));
     // Settled bit by bit: all of it comes, never more at once than the limit and a read of each connection.

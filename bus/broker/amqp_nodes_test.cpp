@@ -443,6 +443,7 @@ TEST_F(AmqpNodesTest, BytesOutAreBytesIn) {
 TEST_F(AmqpNodesTest, ManyPublishersWhileTheListenerStops) {
     std::atomic<int> accepted{0};
     std::vector<std::thread> clients;
+    clients.reserve(3);
     for (int c = 0; c < 3; ++c) {
         clients.emplace_back([&] {
             try {
