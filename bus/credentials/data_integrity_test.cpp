@@ -69,16 +69,20 @@ TEST(DataIntegrity, RefusesWhatIsNotDefined) {
         return "";
     };
     EXPECT_EQ(code(kCredential), "");
-    EXPECT_EQ(code(data_integrity_replaced(kCredential, R"("name":"Award")", R"("grade":"A","name":"Award")")), "JSONLD-001 /grade");
+    EXPECT_EQ(code(data_integrity_replaced(kCredential, R"("name":"Award")", R"("grade":"A","name":"Award")")),
+              "JSONLD-001 /grade");
     EXPECT_EQ(code(data_integrity_replaced(kCredential, R"("description":"d")", R"("description":"d","extra":1)")),
               "JSONLD-001 /credentialSubject/achievement/extra");
     EXPECT_EQ(code(data_integrity_replaced(kCredential, R"("AchievementCredential")", R"("Other")")), "JSONLD-001 /type");
-    EXPECT_EQ(code(data_integrity_replaced(kCredential, R"("urn:uuid:3")", R"("relative/3")")), "JSONLD-001 /credentialSubject/achievement");
+    EXPECT_EQ(code(data_integrity_replaced(kCredential, R"("urn:uuid:3")", R"("relative/3")")),
+              "JSONLD-001 /credentialSubject/achievement");
     EXPECT_EQ(code(data_integrity_replaced(kCredential, "context-3.0.3.json", "context-9.json")), "JSONLD-001 ");
     EXPECT_EQ(code(data_integrity_replaced(kCredential, R"("https://www.w3.org/ns/credentials/v2")", R"({"@vocab":"urn:x:"})")),
               "JSONLD-001 ");
-    EXPECT_EQ(code(data_integrity_replaced(kCredential, R"("name":"Award")", R"("name":{"@value":"Award"})")), "JSONLD-001 /name");
-    EXPECT_EQ(code(data_integrity_replaced(kCredential, R"("name":"Award")", R"("@graph":[],"name":"Award")")), "JSONLD-001 /@graph");
+    EXPECT_EQ(code(data_integrity_replaced(kCredential, R"("name":"Award")", R"("name":{"@value":"Award"})")),
+              "JSONLD-001 /name");
+    EXPECT_EQ(code(data_integrity_replaced(kCredential, R"("name":"Award")", R"("@graph":[],"name":"Award")")),
+              "JSONLD-001 /@graph");
     EXPECT_EQ(code("[]"), "JSONLD-001 ");
     EXPECT_TRUE(is_known_context("https://www.w3.org/ns/credentials/v2"));
     EXPECT_FALSE(is_known_context("https://evil.example/"));
