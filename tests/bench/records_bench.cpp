@@ -3,10 +3,15 @@
 #include <benchmark/benchmark.h>
 #include <sqlite3.h>
 
+#include <condition_variable>
+#include <future>
 #include <memory>
+#include <mutex>
 #include <optional>
 
 #include "bench_support.hpp"
+#include "broker/embedded_queues.hpp"
+#include "core/executor.hpp"
 #include "core/message.hpp"
 #include "crypto/aead.hpp"
 #include "crypto/hash.hpp"
@@ -265,9 +270,69 @@ void plain_rows(benchmark::State& state) {
     state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations() * kAll));
 }
 
+// What the journal writes for one transcript from the door to the settled record: put, commit of the route's Unit with the
+// canonical message, commit of the applier's.
+void journal_bytes(benchmark::State& state) {
+    const auto& sources = samples("pesc");
+    std::uint64_t written = 0, payload = 0, documents = 0;
+    for (auto _ : state) {
+        const Directory directory;
+        ThreadPool pool(1, "bench");
+        EmbeddedOptions options;
+        options.directory = (directory.path() / "queues").string();
+        EmbeddedQueues queues(options);
+        queues.declare("in/pesc", QueueLimits{});
+        queues.declare("records", QueueLimits{});
+        const std::uint64_t before = queues.written_bytes();
+        const auto commit = [&](Unit unit) {
+            std::promise<CommitState> done;
+            queues.commit(std::move(unit), pool, [&](CommitState s) { done.set_value(s); });
+            if (done.get_future().get() != CommitState::kDone) throw std::runtime_error("a unit was refused");
+        };
+        std::uint64_t taken_sequence = 0;
+        std::mutex mutex;
+        std::condition_variable changed;
+        const auto records = queues.take("records", pool, [&](const TakenMessage& message) {
+            const std::lock_guard lock(mutex);
+            taken_sequence = message.sequence;
+            changed.notify_one();
+        });
+        for (std::size_t i = 0; i < canonical_messages().size(); ++i) {
+            const TakenMessage& statement = statements()[i];
+            Put in;
+            in.queue = "in/pesc";
+            in.headers = statement.headers;
+            in.headers.remove(header::kApply);
+            in.message =
+                MessageBuilder().message_id("in-" + std::to_string(i)).content_type("application/xml").build(sources[i]);
+            std::promise<std::uint64_t> stored;
+            queues.put({in}, pool, [&](const std::vector<PutResult>& results) { stored.set_value(results.front().sequence); });
+            Unit unit;
+            unit.settled.push_back({"in/pesc", stored.get_future().get()});
+            unit.outputs.push_back({"records", statement.message, statement.headers, ""});
+            unit.ledger = {{"pesc", Outcome::kDelivered, 1}, {"records", Outcome::kTaken, 1}};
+            commit(std::move(unit));
+            records->grant(1);
+            std::unique_lock lock(mutex);
+            changed.wait(lock, [&] { return taken_sequence != 0; });
+            Unit applied;
+            applied.settled.push_back({"records", std::exchange(taken_sequence, 0)});
+            applied.ledger = {{"records", Outcome::kApplied, 1}};
+            lock.unlock();
+            commit(std::move(applied));
+            payload += sources[i].size() + statement.message.body().size();
+            ++documents;
+        }
+        written += queues.written_bytes() - before;
+    }
+    state.counters["bytes"] = static_cast<double>(written) / static_cast<double>(documents);
+    state.counters["payload"] = static_cast<double>(payload) / static_cast<double>(documents);
+}
+
 [[maybe_unused]] const bool kRegistered = [] {
     benchmark::RegisterBenchmark("records/apply", apply)->UseRealTime();
     benchmark::RegisterBenchmark("records/apply.rows", plain_rows)->UseRealTime();
+    benchmark::RegisterBenchmark("journal/bytes-per-document", journal_bytes)->Iterations(1);
     return true;
 }();
 

@@ -4,6 +4,7 @@
 #include <libxml/parser.h>
 
 #include "bench_support.hpp"
+#include "formats/json.hpp"
 #include "xml/code_lists.hpp"
 #include "xml/parser.hpp"
 #include "xml/schemas.hpp"
@@ -111,6 +112,22 @@ void parts(benchmark::State& state) {
     count(state);
 }
 
+// The parts of a small event's route: JSON, the schema of the source, the stylesheet.
+void event_parts(benchmark::State& state) {
+    static const auto schema = Schemas::load({kSource / "xsd/canvas/live-event.xsd"});
+    static const auto transformer = Transformer::compile(kSource / "transforms/canvas-grade-change.xsl", kSource / "transforms",
+                                                         CodeLists::load(kSource / "conf/codes"));
+    const auto& events = samples("canvas");
+    std::size_t at = 0;
+    for (auto _ : state) {
+        const Document event = parse_json(events[at++ % events.size()]);
+        schema->validate(event);
+        benchmark::DoNotOptimize(
+            transformer->transform(event, {{"institution", "FICE:003658"}, {"zone", "America/Chicago"}}).raw());
+    }
+    count(state);
+}
+
 void canonical(benchmark::State& state) {
     const Document made = transcript_transform(trees().front());
     for (auto _ : state) {
@@ -128,6 +145,7 @@ void canonical(benchmark::State& state) {
     benchmark::RegisterBenchmark("xml/transform-67k.copy", copy_tree);
     benchmark::RegisterBenchmark("xml/canonical-67k", canonical);
     benchmark::RegisterBenchmark("pipeline/parts-67k", parts);
+    benchmark::RegisterBenchmark("routes/event-parts", event_parts);
     return true;
 }();
 
