@@ -26,6 +26,7 @@ constexpr std::uint64_t kWakeId = 0;
 constexpr std::uint64_t kListenerId = 1;
 constexpr std::size_t kReadSize = 64UL * 1024;
 constexpr int kReadsAtOnce = 4;                          // then the others have their turn
+constexpr std::chrono::milliseconds kSoonest{1};         // a deadline that stays in the past must not spin the loop
 constexpr std::chrono::milliseconds kLinger{1000};       // for the peer to read our close before the socket goes
 constexpr std::chrono::milliseconds kNoDescriptor{100};  // accept again after the process ran out of them
 
@@ -47,12 +48,14 @@ void IoThread::Wake::ring() {
 }
 
 struct IoThread::Loop {
+    using Timers = std::multimap<Instant, std::uint64_t>;
+
     struct Peer {
         std::uint64_t id = 0;
         int socket = -1;
         std::uint32_t mask = 0;
         std::unique_ptr<Connection> connection;
-        Instant scheduled{};  // a timer is set for then
+        std::optional<Timers::iterator> timer;  // the one that is set
         std::optional<Instant> lingers_until;
     };
 
@@ -234,7 +237,7 @@ struct IoThread::Loop {
         // A peer that may not send now is still watched for going away, but a half-closed one would report that again and
         // again.
         set_mask(peer, (connection.wants_input() ? EPOLLIN | EPOLLRDHUP : 0U) | (connection.pending().empty() ? 0U : EPOLLOUT));
-        schedule(peer, next);
+        schedule(peer, std::max(next, now + kSoonest));
     }
 
     void set_mask(Peer& peer, std::uint32_t mask) {
@@ -245,22 +248,22 @@ struct IoThread::Loop {
 
     // Later deadlines need no timer of their own: the earlier one asks again.
     void schedule(Peer& peer, Instant when) {
-        if (peer.scheduled != Instant{} && peer.scheduled <= when) return;
-        peer.scheduled = when;
-        timers.emplace(when, peer.id);
+        if (peer.timer && (*peer.timer)->first <= when) return;
+        if (peer.timer) timers.erase(*peer.timer);
+        peer.timer = timers.emplace(when, peer.id);
     }
 
     void run_timers(Instant now) {
         while (!timers.empty() && timers.begin()->first <= now) {
-            const auto [when, id] = *timers.begin();
-            timers.erase(timers.begin());
+            const std::uint64_t id = timers.begin()->second;
+            const auto due = timers.begin();
+            if (const auto found = peers.find(id); found != peers.end()) found->second->timer.reset();
+            timers.erase(due);
             if (id == kListenerId) {
                 if (listener >= 0) watch(EPOLL_CTL_MOD, listener, EPOLLIN, kListenerId);
                 continue;
             }
-            guarded(id, [&, due = when](Peer& peer) {
-                if (peer.scheduled != due) return;
-                peer.scheduled = Instant{};
+            guarded(id, [&](Peer& peer) {
                 if (!peer.lingers_until) {
                     service(peer, now);
                 } else if (now >= *peer.lingers_until) {
@@ -273,6 +276,7 @@ struct IoThread::Loop {
     }
 
     void remove(Peer& peer) {
+        if (peer.timer) timers.erase(*peer.timer);
         ::close(peer.socket);
         count.fetch_sub(1);
         live.fetch_sub(1);
@@ -290,7 +294,7 @@ struct IoThread::Loop {
     bool quit = false;
     std::uint64_t next_id = 2;
     std::unordered_map<std::uint64_t, std::unique_ptr<Peer>> peers;
-    std::multimap<Instant, std::uint64_t> timers;
+    Timers timers;
     std::string buffer = std::string(kReadSize, '\0');
 };
 

@@ -71,9 +71,9 @@ void OutLinkState::drained() {
 
 std::chrono::steady_clock::time_point OutLinkState::drain_retry_at(std::chrono::steady_clock::time_point now,
                                                                    std::chrono::milliseconds every) {
-    if (now >= drain_at_ && !drained_) {
+    if (now >= drain_at_) {
         drain_at_ = now + every;
-        node_->on_drain();
+        if (!drained_) node_->on_drain();  // else it waits for room in the socket
     }
     return drain_at_;
 }

@@ -95,6 +95,25 @@ TEST_F(OutgoingLinks, DrainIsAnsweredWithNothingLeft) {
     EXPECT_EQ(wire->read_until(0x13)->fields.at(5), "15");
 }
 
+TEST_F(OutgoingLinks, ADrainThatWaitsForAPeerThatDoesNotReadHoldsUpNobody) {
+    start();
+    const Message large = MessageBuilder().build(std::string(1'000'000, 'x'));
+    for (int i = 0; i < 60; ++i) nodes.out.push_back(large);
+    const auto wire = opened();
+    wire->attach_receiver("out/a");
+    wire->performative(0x13,
+                       ListWriter().uint(0).uint(0x7fffffff).uint(0).uint(100).uint(0).uint(0).uint(60).null().boolean(true));
+    const auto other = opened();
+    other->attach_sender("in/a");
+    for (std::uint32_t i = 0; i < 20; ++i) expect_works(*other, i);
+    std::size_t bytes = 0;
+    while (bytes < 60'000'000) {
+        const auto got = wire->read_until(0x14);
+        ASSERT_TRUE(got.has_value());
+        bytes += got->payload.size();
+    }
+}
+
 TEST_F(OutgoingLinks, HugeCreditIsCredit) {
     start();
     for (int i = 0; i < 5; ++i) nodes.out.push_back(MessageBuilder().build("m"));

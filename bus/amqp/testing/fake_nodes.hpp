@@ -98,7 +98,10 @@ public:
                 all_.out.pop_front();
             }
         }
-        void on_drain() override { link_->drained(); }
+        void on_drain() override {
+            const std::lock_guard lock(all_.mutex);
+            if (all_.out.empty()) link_->drained();
+        }
         void on_settled(std::vector<Settlement> batch) override {
             const std::lock_guard lock(all_.mutex);
             all_.outcomes.insert(all_.outcomes.end(), batch.begin(), batch.end());
