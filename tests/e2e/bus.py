@@ -1,8 +1,8 @@
 """A real bus for the tests of tests/e2e: started on a state directory of its own, killed, restarted, asked. Standard library only."""
-import contextlib, http.client, json, os, shutil, signal, ssl, subprocess, sys, tempfile, time
+import contextlib, http.client, json, os, re, shutil, signal, socket, ssl, subprocess, sys, tempfile, time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SHARED = os.path.join(os.path.dirname(ROOT), 'shared')
+SHARED = os.environ.get('CLRBUS_SHARED', os.path.join(os.path.dirname(ROOT), 'shared'))
 CLRBUS = os.environ.get('CLRBUS', os.path.join(ROOT, 'build', 'release', 'bin', 'clrbus'))
 
 
@@ -16,6 +16,33 @@ def wait_for(what, condition, seconds=60):
         if time.monotonic() > until:
             raise AssertionError('gave up after %d s waiting for %s' % (seconds, what))
         time.sleep(0.02)
+
+
+def configuration(folder, routes=(), keep_drops=True, more=None):
+    """Writes conf.xml and a copy of the routes into the folder and gives the path of the configuration. routes: the ids of the shipped
+    ones to copy (all without it); keep_drops=False: without <drop> and <keep>, so that AMQP clients may publish to them; more: folder
+    name -> text of a routes.xml of the test's own."""
+    for name in routes or sorted(os.listdir(os.path.join(ROOT, 'routes'))):
+        source = os.path.join(ROOT, 'routes', name, 'routes.xml')
+        if not os.path.exists(source):
+            continue
+        text = open(source).read()
+        if not keep_drops:
+            text = re.sub(r'<(drop|keep) [^>]*/>', '', text)
+        write_text(os.path.join(folder, 'routes', name, 'routes.xml'), text)
+    for name, text in (more or {}).items():
+        write_text(os.path.join(folder, 'routes', name, 'routes.xml'), text)
+    text = open(os.path.join(ROOT, 'conf', 'clrbus.xml')).read()
+    text = text.replace('"../routes"', '"%s/routes"' % folder).replace('"../xsd"', '"%s/xsd"' % ROOT)
+    text = text.replace('"../transforms"', '"%s/transforms"' % ROOT).replace('"codes"', '"%s/conf/codes"' % ROOT)
+    return write_text(os.path.join(folder, 'clrbus.xml'), text)
+
+
+def write_text(path, text):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, 'w') as f:
+        f.write(text)
+    return path
 
 
 class Bus:
@@ -81,6 +108,46 @@ class Bus:
         if expect is not None and done.returncode != expect:
             raise AssertionError('clrbus %s ended with %d\n%s%s' % (' '.join(arguments), done.returncode, done.stdout[-2000:], done.stderr[-2000:]))
         return json.loads(done.stdout) if done.stdout.strip() else {}
+
+    def control(self, command, **arguments):
+        """Asks the running bus itself, which knows more arguments ("most", "after", "number") than the command line."""
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(os.path.join(self.state, 'control.sock'))
+            s.sendall((json.dumps(dict(arguments, command=command)) + '\n').encode())
+            text = b''
+            while not text.endswith(b'\n'):
+                more = s.recv(1 << 20)
+                if not more:
+                    break
+                text += more
+        answer = json.loads(text)
+        if 'error' in answer:
+            raise AssertionError('%s: %s' % (command, answer['error']))
+        return answer
+
+    def learners(self):
+        out = []
+        while True:
+            some = self.control('learners', most=1000, after=out[-1]['learner'] if out else '')['learners']
+            out += some
+            if len(some) < 1000:
+                return out
+
+    def waiting(self):
+        out = []
+        while True:
+            some = self.control('waiting-list', most=1000, after=out[-1]['number'] if out else 0)['waiting']
+            out += some
+            if len(some) < 1000:
+                return out
+
+    def dead_letters(self, route=''):
+        return self.control('dead-list', route=route, most=1000000)['dead']
+
+    def rss(self):
+        """Resident memory in bytes, and the most there ever was."""
+        text = open('/proc/%d/status' % self.process.pid).read()
+        return tuple(int(re.search(r'%s:\s+(\d+)' % n, text).group(1)) << 10 for n in ('VmRSS', 'VmHWM'))
 
     def token(self, name):
         return next(t['token'] for t in self.access['tokens'] if t['name'] == name)
