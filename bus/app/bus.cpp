@@ -1,6 +1,11 @@
 #include "app/bus.hpp"
 
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <atomic>
 #include <set>
 #include <thread>
 #include <utility>
@@ -9,6 +14,7 @@
 #include "all_adapters.hpp"
 #include "amqp/listener.hpp"
 #include "app/clr_mount.hpp"
+#include "app/reader_tokens.hpp"
 #include "app/state_dir.hpp"
 #include "broker/amqp_nodes.hpp"
 #include "broker/embedded_queues.hpp"
@@ -104,6 +110,7 @@ struct Bus::Impl {
     std::unique_ptr<UserRights> rights;
     std::unique_ptr<AmqpNodes> nodes;
     HttpTokens tokens{clock};
+    std::unique_ptr<ReaderTokens> readers;
     std::vector<std::unique_ptr<HttpServer>> http;
     std::vector<std::unique_ptr<amqp::AmqpListener>> amqp;
     std::vector<std::pair<std::string, std::unique_ptr<Source>>> sources;  // name for people, door
@@ -112,6 +119,7 @@ struct Bus::Impl {
     std::unique_ptr<ControlServer> control;
     std::map<std::string, std::uint16_t> ports;
     bool stopped = true;
+    std::atomic<bool> failed{false};
 
     Impl(const Settings& given, const std::filesystem::path& state)
         : settings(given),
@@ -134,6 +142,11 @@ struct Bus::Impl {
         options.directory = (dir.path() / "queues").string();
         options.segment_bytes = settings.segment_bytes;
         options.disk_reserve = settings.disk_reserve;
+        // Nothing more can be accepted: the process ends as on SIGTERM, with another status, and whoever supervises it sees.
+        options.on_failure = [this](const std::string&) {
+            failed = true;
+            kill(getpid(), SIGTERM);
+        };
         return options;
     }
 
@@ -155,7 +168,16 @@ struct Bus::Impl {
     void stop();
 };
 
+// A connection costs a descriptor, and the usual soft limit of 1024 is less than what the listeners are made for.
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, 65536);
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 void Bus::Impl::build() {
+    raise_descriptor_limit();
     engine = std::make_unique<RouteEngine>(
         RouteEngine::Parts{queues, originals, workers, splits, clock, dir.path(), settings.limits}, loaded.routes);
     // What was accepted stays until its retention ends; what a crash left half written goes.
@@ -172,7 +194,14 @@ void Bus::Impl::build() {
         users.insert(users.end(), access.users.begin(), access.users.end());
         all_tokens.insert(all_tokens.end(), access.tokens.begin(), access.tokens.end());
     }
-    for (const User& user : users) amqp_users.add(user.name, user.password);
+    amqp::UserStore::Users certificates;
+    for (const User& user : users) {
+        if (!user.certificate.empty()) certificates.certificates[user.certificate] = user.name;
+    }
+    amqp_users.replace(std::move(certificates));
+    for (const User& user : users) {
+        if (!user.password.empty()) amqp_users.add(user.name, user.password);
+    }
     rights = std::make_unique<UserRights>(users, loaded.routes);
     std::vector<HttpTokens::Entry> entries;
     for (const Token& token : all_tokens) {
@@ -180,8 +209,8 @@ void Bus::Impl::build() {
         entries.push_back({token.name, HttpTokens::hash(token.token), token.may});
         entries.back().may.emplace_back("known");  // every token has it: whoever asks is somebody
     }
-    tokens.replace(std::move(entries));
     nodes = std::make_unique<AmqpNodes>(queues, workers, *rights, clock);
+    readers = std::make_unique<ReaderTokens>(dir.path() / "readers.json", tokens, entries);
     clr = std::make_unique<ClrMount>(settings, institution, dir.path(), store, signing, tokens, clock);
 
     for (const Listen& listen : settings.listens) build_listener(listen, development);
@@ -189,6 +218,7 @@ void Bus::Impl::build() {
 
     management = std::make_unique<Management>(Management::Parts{
         queues, *engine, store, signing, clock, [this] { return door_health(); }, [this] { return queues.failure(); },
+        [this](const std::string& learner) { return readers->issue(learner); },
         [this](const std::string& who, const std::string& learner, const std::string& alg) {
             return clr->sign(who, learner, alg);
         },
@@ -322,6 +352,9 @@ void Bus::stop() {
 
 const std::map<std::string, std::uint16_t>& Bus::ports() const {
     return impl_->ports;
+}
+bool Bus::failed() const {
+    return impl_->failed;
 }
 const std::vector<Error>& Bus::route_errors() const {
     return impl_->loaded.errors;

@@ -24,6 +24,7 @@ public:
     void stop();   // doors close, what is in hand ends, everything synced
     const std::map<std::string, std::uint16_t>& ports() const;
     const std::vector<Error>& route_errors() const;
+    bool failed() const;  // the journal takes nothing more
 
 private:
     struct Impl;

@@ -39,6 +39,10 @@ int run_bus(const std::string& config, const std::string& overlay, const std::st
             sigwait(&signals, &signal);
             clrbus::log::info("bus", "stopping");
             bus.stop();
+            if (bus.failed()) {
+                clrbus::log::error("bus", "ended because the journal failed: what was accepted is on disk, nothing more was");
+                return 1;
+            }
         } catch (const clrbus::Error& e) {
             clrbus::log::error("bus", e.code() + ": " + e.what());
             return 3;
@@ -226,6 +230,11 @@ int main(int argc, char** argv) {
         question.command = "clr";
         result = clrbus::app::ask_clr(question, out, credential);
     });
+
+    CLI::App* reader = simple(app, "reader", "a token with which one reader reads one learner's record; shown once", "reader",
+                              "clrbus reader LEARNER --why 'signed release of 3 May'");
+    learner_option(reader);
+    text_option(reader, "--why", "why", "the reason, for the disclosure log", true);
 
     CLI::App* verify = app.add_subcommand("verify", "check a signed record: form, signature, claims, dates");
     std::string file, jwks;

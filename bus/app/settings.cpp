@@ -95,8 +95,14 @@ Settings read_settings(const std::filesystem::path& file, const std::filesystem:
     for (const Config& listen : config.children("listen")) out.listens.push_back(read_listen(listen, file));
     const Config access = config.child("access");
     out.development_access = access.get_bool("development", false);
-    for (const Config& user : access.children("user"))
-        out.users.push_back({user.require("name"), secret(user, "password", file), words(user.get("may"))});
+    for (const Config& user : access.children("user")) {
+        // A user has a password, a client certificate, or both.
+        const bool password = user.has("password-file") || user.has("password-env");
+        if (!password && !user.has("certificate"))
+            user.fail("CONF-026", "a user needs a password-file, a password-env or a certificate");
+        out.users.push_back({user.require("name"), password ? secret(user, "password", file) : "", user.get("certificate"),
+                             words(user.get("may"))});
+    }
     for (const Config& token : access.children("token"))
         out.tokens.push_back({token.require("name"), secret(token, "token", file), words(token.get("may"))});
     if (out.development_access) {

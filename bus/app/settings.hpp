@@ -24,6 +24,7 @@ struct Listen {
 
 struct User {
     std::string name, password;
+    std::string certificate;  // subject of a client certificate that stands for the user (EXTERNAL); may be empty
     std::vector<std::string> may;
 };
 struct Token {

@@ -75,8 +75,8 @@ StateDir::Access StateDir::development_access(const std::vector<std::string>& ro
         }
         return new_secret();
     };
-    out.users.push_back({"publisher", known_secret("users", "password", "publisher"), {"publish:*"}});
-    out.users.push_back({"operator", known_secret("users", "password", "operator"), {"publish:*", "operate"}});
+    out.users.push_back({"publisher", known_secret("users", "password", "publisher"), "", {"publish:*"}});
+    out.users.push_back({"operator", known_secret("users", "password", "operator"), "", {"publish:*", "operate"}});
     for (const std::string& route : routes)
         out.tokens.push_back({"publish-" + route, known_secret("tokens", "token", "publish-" + route), {"publish:" + route}});
     out.tokens.push_back({"staff", known_secret("tokens", "token", "staff"), {"staff"}});

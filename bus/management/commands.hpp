@@ -40,6 +40,7 @@ object learners(const Call& call);
 object learner(const Call& call);
 object why(const Call& call);
 object clr(const Call& call);
+object reader(const Call& call);
 object disclosures(const Call& call);
 object keys(const Call& call);
 object keys_rotate(const Call& call);

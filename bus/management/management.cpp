@@ -32,6 +32,7 @@ const std::map<std::string, Command, std::less<>>& command_table() {
         {"learner", management::learner},
         {"why", management::why},
         {"clr", management::clr},
+        {"reader", management::reader},
         {"disclosures", management::disclosures},
         {"keys", management::keys},
         {"keys-rotate", management::keys_rotate},

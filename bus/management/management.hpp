@@ -45,7 +45,8 @@ public:
         credentials::KeyStore& keys;
         const Clock& clock;
         std::function<std::vector<DoorHealth>()> doors;
-        std::function<std::string()> journal_failure;  // "" while it works
+        std::function<std::string()> journal_failure;                         // "" while it works
+        std::function<std::string(const std::string& learner)> issue_reader;  // a token that reads one learner's record
         // The signed record of a learner for staff: the compact token, and the credential as JSON. alg: ES256 or RS256.
         struct Signed {
             std::string token, credential;

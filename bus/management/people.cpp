@@ -162,6 +162,14 @@ object clr(const Call& call) {
     return {{"token", made.token}, {"credential", made.credential}};
 }
 
+object reader(const Call& call) {
+    const std::string learner = learner_of(call);
+    if (!call.parts.store.learner(learner)) need_released(records::Release::kUnknown);
+    const std::string token = call.parts.issue_reader(learner);
+    call.parts.store.disclose(staff(call), learner, call.required("why"), "a reader's token issued");
+    return {{"learner", learner}, {"token", token}};
+}
+
 object disclosures(const Call& call) {
     array out;
     for (const auto& line : call.parts.store.disclosures(call.text("learner"), call.number("after", 0),

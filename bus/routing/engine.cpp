@@ -66,14 +66,20 @@ void RouteEngine::count_suspects() {
         int times = 1;
         if (const auto note = parts_.queues.note(name)) times = std::stoi(*note) + 1;
         unit.notes.push_back({name, std::to_string(times)});
+        suspects_[sequence] = times;
+    }
+    for (const Note& note : parts_.queues.notes("suspect/")) {
+        const std::uint64_t sequence = std::stoull(note.name.substr(std::string_view("suspect/").size()));
+        if (note.value) suspects_.emplace(sequence, std::stoi(*note.value));
     }
     if (!unit.notes.empty()) commit_and_wait(parts_.queues, parts_.workers, std::move(unit));
 }
 
 void RouteEngine::start() {
     for (const auto& route : routes_)
-        workers_.push_back(std::make_unique<RouteWorker>(route, WorkerParts{parts_.queues, parts_.originals, receipts_, guard_,
-                                                                            parts_.clock, parts_.workers, parts_.splits}));
+        workers_.push_back(
+            std::make_unique<RouteWorker>(route, WorkerParts{parts_.queues, parts_.originals, receipts_, guard_, parts_.clock,
+                                                             parts_.workers, parts_.splits, suspects_}));
     for (const auto& worker : workers_) worker->start();
 }
 

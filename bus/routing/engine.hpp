@@ -50,6 +50,7 @@ private:
     Parts parts_;
     Receipts receipts_;
     CrashGuard guard_;
+    std::map<std::uint64_t, int> suspects_;
     std::vector<std::shared_ptr<const CompiledRoute>> routes_;
     std::vector<std::unique_ptr<RouteInbox>> inboxes_;
     std::vector<std::unique_ptr<RouteWorker>> workers_;  // last: call back into what is above

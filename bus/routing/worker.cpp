@@ -122,7 +122,8 @@ void RouteWorker::run(TakenMessage message) {
     std::string joined;  // a body of several data sections has no single view
     try {
         if (id.empty()) work.id = name_uuid(kOutputNamespace, route_->inbox() + "\n" + std::to_string(message.sequence));
-        if (const auto suspect = parts_.queues.note(suspect_note(message.sequence)); suspect && std::stoi(*suspect) >= 2) {
+        if (const auto suspect = parts_.suspects.find(message.sequence);
+            suspect != parts_.suspects.end() && suspect->second >= 2) {
             throw Error(Fault::kPoison, "ROUTE-105", "taking", "crashed the bus: it was in hand when the process ended, twice");
         }
         const CrashGuard::Hold hold(parts_.guard, message.sequence);
@@ -190,11 +191,14 @@ void RouteWorker::parse_whole(Work& work) const {
     work.validated = route_->split()->schemas != nullptr;
 }
 
+void RouteWorker::forget_suspect(Unit& unit, const TakenMessage& message) const {
+    if (parts_.suspects.count(message.sequence) != 0) unit.notes.push_back({suspect_note(message.sequence), std::nullopt});
+}
+
 void RouteWorker::finish(Unit& unit, const TakenMessage& message, const Work& work, Outcome outcome) {
     unit.settled.push_back({message.queue, message.sequence});
     unit.ledger.push_back({route_->id(), outcome, 1});
-    if (parts_.queues.note(suspect_note(message.sequence)))
-        unit.notes.push_back({suspect_note(message.sequence), std::nullopt});
+    forget_suspect(unit, message);
     if (message.headers.has(kReceiptHeader)) {
         Inbox::State state;
         state.state = to_string(outcome);
@@ -231,7 +235,7 @@ void RouteWorker::settle_dead(const TakenMessage& message, const Work& work, con
     unit.outputs.push_back(dead_letter(*route_, message.message, work.headers, error, parts_.clock.now()));
     unit.settled.push_back({message.queue, message.sequence});
     unit.ledger.push_back({route_->id(), Outcome::kDead, 1});
-    unit.notes.push_back({suspect_note(message.sequence), std::nullopt});
+    forget_suspect(unit, message);
     if (message.headers.has(kReceiptHeader)) {
         Inbox::State state{.state = "dead",
                            .code = error.code(),
@@ -287,6 +291,7 @@ void RouteWorker::run_split(const TakenMessage& message, Work& parent) {
             chunks->room.wait_for(lock, std::chrono::milliseconds(50));
         }
         unit.notes.push_back({note, encode_progress()});
+        forget_suspect(unit, message);  // it came further: whatever ended the bus, it was not this
         unit.ledger.push_back({route_->id(), Outcome::kMade, static_cast<std::int64_t>(unit_children)});
         {
             const std::lock_guard lock(chunks->mutex);
@@ -372,7 +377,7 @@ void RouteWorker::run_split(const TakenMessage& message, Work& parent) {
         last.settled.push_back({message.queue, message.sequence});
         last.ledger.push_back({route_->id(), Outcome::kSplit, 1});
         last.notes.push_back({note, std::nullopt});
-        last.notes.push_back({suspect_note(message.sequence), std::nullopt});
+        forget_suspect(last, message);
         if (message.headers.has(kReceiptHeader)) {
             Inbox::State state{
                 .state = "split", .code = {}, .path = {}, .expected = {}, .reason = {}, .children = children, .dead = dead};

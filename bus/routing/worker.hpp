@@ -6,6 +6,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -30,8 +31,9 @@ struct WorkerParts {
     Receipts& receipts;
     CrashGuard& guard;
     Clock& clock;
-    Executor& workers;  // runs messages and callbacks
-    Executor& splits;   // a split may wait for space: it has threads of its own
+    Executor& workers;                             // runs messages and callbacks
+    Executor& splits;                              // a split may wait for space: it has threads of its own
+    const std::map<std::uint64_t, int>& suspects;  // in hand when earlier processes ended: sequence -> how often; read-only
 };
 
 struct RouteState {
@@ -71,6 +73,7 @@ private:
     std::shared_ptr<Taker> taker() const;
     std::string head_of_spooled(const TakenMessage& message) const;
     void parse_whole(Work& work) const;
+    void forget_suspect(Unit& unit, const TakenMessage& message) const;
     std::string load_spooled(const TakenMessage& message) const;
     void finish(Unit& unit, const TakenMessage& message, const Work& work, Outcome outcome);
 
