@@ -117,9 +117,9 @@ std::string profile_of(const Institution& institution, const OrganizationModel& 
 }
 
 std::string shown_type(const AchievementModel& achievement) {
-    static const std::set<std::string, std::less<>> kUnofficial{"Assignment", "Assessment", "Competency"};
+    static const std::set<std::string, std::less<>> unofficial{"Assignment", "Assessment", "Competency"};
     std::string type = achievement_type(achievement.type);
-    if (achievement.official || kUnofficial.contains(type) || type.starts_with("ext:")) return type;
+    if (achievement.official || unofficial.contains(type) || type.starts_with("ext:")) return type;
     // A self-report or a learning platform's running score: the registrar has not awarded it.
     return type == "Course" ? "Assessment" : "Achievement";
 }
@@ -246,8 +246,8 @@ std::string AchievementBook::level_of(std::size_t entry, const ResultModel& resu
 }
 
 std::string AchievementBook::write(const std::string& id, const Item& item) const {
-    static const Entry kNone;
-    const Entry& entry = item.entry != nullptr ? *item.entry : kNone;
+    static const Entry no_entry;
+    const Entry& entry = item.entry != nullptr ? *item.entry : no_entry;
     const AchievementModel& a = entry.achievement;
     const DefinitionModel* d = item.definition;
     const auto first = [](const std::string& one, const std::string& other) -> const std::string& {
@@ -259,7 +259,7 @@ std::string AchievementBook::write(const std::string& id, const Item& item) cons
     json.member("name", d != nullptr ? d->name : shown_name(entry));
     if (d != nullptr) {
         json.member("description", first(d->description, type_title(d->type) + ": " + d->name));
-        const std::string criteria = first(d->criteria, d->assessment);
+        const std::string& criteria = first(d->criteria, d->assessment);
         json.object("criteria").member("narrative", criteria.empty() ? "As the catalogue describes it." : criteria).end();
         json.optional("humanCode", d->code).number("creditsAvailable", d->credits).optional("fieldOfStudy", d->field_of_study);
         json.optional("version", d->catalogue_year);

@@ -102,7 +102,7 @@ private:
     // The name as it is; what identifies the person elsewhere as a salted hash: who knows the value can match it, nobody reads
     // it.
     void identifiers() {
-        static const std::set<std::string, std::less<>> kShown{"email", "institution-id", "sis-id", "orcid"};
+        static const std::set<std::string, std::less<>> shown{"email", "institution-id", "sis-id", "orcid"};
         std::set<std::string> seen;
         const std::string salt = crypto::sha256_hex("salt\n" + id_).substr(0, 16);
         json_.array("identifier");
@@ -114,7 +114,7 @@ private:
                 .member("identityType", "name")
                 .end();
         for (const IdentifierView& identifier : record_.identifiers) {
-            if (!kShown.contains(identifier.scheme) || seen.size() == kMostIdentifiers) continue;
+            if (!shown.contains(identifier.scheme) || seen.size() == kMostIdentifiers) continue;
             const std::string type = identity_type(identifier.scheme);
             if (!seen.insert(type + "\n" + identifier.value).second) continue;
             json_.object().member("type", "IdentityObject").flag("hashed", true);
@@ -139,7 +139,7 @@ private:
     std::string valid_from(const Entry& entry) const {
         const AchievementModel& a = entry.achievement;
         for (const std::string& text : {a.awarded, a.end, a.session.end}) {
-            const std::string at = instant(text, true);
+            std::string at = instant(text, true);
             if (!at.empty() && from_rfc3339(at) <= record_.changed) return at;
         }
         const Time accepted = entry.source.accepted;
@@ -197,8 +197,7 @@ private:
             if (!out.empty()) out += '\n';
             out += text;
         };
-        for (const auto& [title, level] : a.honors)
-            line(level.empty() ? "Honors: " + title : "Honors: " + title + " (" + level + ")");
+        for (const auto& [title, level] : a.honors) line("Honors: " + with_detail(title, level));
         if (!a.location.empty()) line("Location: " + a.location);
         if (!a.hours.empty()) line("Hours: " + a.hours);
         for (const std::string& note : a.notes) line(note);

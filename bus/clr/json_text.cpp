@@ -18,7 +18,7 @@ void JsonText::name(std::string_view name) {
 }
 
 void JsonText::quoted(std::string_view text, std::string_view name) {
-    static constexpr char kHex[] = "0123456789abcdef";
+    static constexpr char hex[] = "0123456789abcdef";
     if (!crypto::is_utf8(text))
         throw Error(Fault::kPoison, "CLR-010", "writing a record", "the text of '" + std::string(name) + "' is not UTF-8");
     out_ += '"';
@@ -37,8 +37,8 @@ void JsonText::quoted(std::string_view text, std::string_view name) {
             out_ += 't';
         } else {
             out_ += "u00";
-            out_ += kHex[c >> 4];
-            out_ += kHex[c & 15];
+            out_ += hex[c >> 4];
+            out_ += hex[c & 15];
         }
     }
     out_.append(text, from, text.size() - from);

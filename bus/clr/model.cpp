@@ -10,7 +10,7 @@ namespace clrbus::clr {
 
 namespace {
 
-std::string model_trim(std::string text) {
+std::string model_trim(const std::string& text) {
     const auto first = text.find_first_not_of(" \t\r\n");
     if (first == text.npos) return {};
     return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
@@ -94,6 +94,11 @@ constexpr const char* kMonths[] = {"January", "February", "March",     "April", 
                                    "July",    "August",   "September", "October", "November", "December"};
 
 }  // namespace
+
+std::string with_detail(std::string title, const std::string& detail) {
+    if (!detail.empty()) title.append(" (").append(detail).append(")");
+    return title;
+}
 
 AchievementModel read_achievement(Node node) {
     AchievementModel out;
@@ -238,7 +243,7 @@ std::string date_title(std::string_view text) {
     const auto date = read_date(text);
     if (!date) return std::string(text);
     const std::chrono::year_month_day day(date->first);
-    const std::string year = std::to_string(static_cast<int>(day.year()));
+    std::string year = std::to_string(static_cast<int>(day.year()));
     if (text.size() == 4) return year;
     const std::string month = std::string(kMonths[static_cast<unsigned>(day.month()) - 1]) + " " + year;
     return date->exact ? std::to_string(static_cast<unsigned>(day.day())) + " " + month : month;

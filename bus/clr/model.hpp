@@ -28,6 +28,9 @@ struct LevelModel {
 struct AlignmentModel {
     std::string name, url, code, framework, type, description;
 };
+// "title (detail)", or the title alone.
+std::string with_detail(std::string title, const std::string& detail);
+
 struct ResultModel {
     std::string type, name, value, status, scale, min, max, required, achieved_level, date, rater;
     bool excluded_from_gpa = false;

@@ -57,15 +57,15 @@ const PageGroup& page_group(const AchievementModel& a) {
         is({"Diploma", "Certificate", "LearningProgram", "CertificateOfCompletion", "MasterCertificate", "MicroCredential",
             "SecondarySchoolDiploma"}))
         return page_group("degrees");
-    static const std::map<std::string, std::string_view, std::less<>> kByComponent{
+    static const std::map<std::string, std::string_view, std::less<>> by_component{
         {"employment", "employment"}, {"internships", "internships"}, {"artifacts", "works"},    {"research", "works"},
         {"portfolios", "works"},      {"activities", "activities"},   {"service", "activities"}, {"volunteering", "activities"},
         {"licensures", "licences"},   {"study-abroad", "abroad"},     {"outcomes", "outcomes"},  {"programs", "degrees"}};
-    const auto known = kByComponent.find(a.component);
-    return page_group(known == kByComponent.end() ? std::string_view("other") : known->second);
+    const auto known = by_component.find(a.component);
+    return page_group(known == by_component.end() ? std::string_view("other") : known->second);
 }
 
-std::string page_word(std::string text) {
+std::string page_word(std::string_view text) {
     // The standard's words have no spaces: InProgress.
     std::string out;
     for (const char c : text) {
@@ -211,8 +211,7 @@ private:
         attribute("grade", grade(a));
         results(a);
         facts(entry);
-        for (const auto& [title, level] : a.honors)
-            element("fact", level.empty() ? title : title + " (" + level + ")", "Honors");
+        for (const auto& [title, level] : a.honors) element("fact", with_detail(title, level), "Honors");
         element("text", entry.description);
         element("text", a.narrative);
         for (const std::string& note : a.notes) element("text", note);
@@ -259,7 +258,7 @@ private:
             std::string value = result.value;
             for (const LevelModel& level : result.levels)
                 if (level.key == result.achieved_level && !level.name.empty() && level.name != value)
-                    value = value.empty() ? level.name : level.name + " (" + value + ")";
+                    value = with_detail(level.name, value);
             if (value.empty()) value = !result.achieved_level.empty() ? result.achieved_level : page_word(result.status);
             if (value.empty()) continue;
             if (!shown && !final_grade.empty() && result.value == final_grade) {

@@ -70,7 +70,7 @@ protected:
     // The official schemas, in a folder beside the checkout; empty when they are not there.
     static std::filesystem::path official_schemas() {
         for (std::filesystem::path folder = CLRBUS_SOURCE_DIR; folder.has_relative_path(); folder = folder.parent_path())
-            if (const auto found = folder / "shared/clr/schema/clr-v2p0"; std::filesystem::is_directory(found)) return found;
+            if (auto found = folder / "shared/clr/schema/clr-v2p0"; std::filesystem::is_directory(found)) return found;
         return {};
     }
 
@@ -98,7 +98,7 @@ protected:
         records_.held.statements.back().key = std::to_string(records_.held.statements.size());
     }
 
-    const std::string kLearnerPath = "/learners/" + std::string(test::kLearner);
+    const std::string learner_path_ = "/learners/" + std::string(test::kLearner);
     test::FixedClock clock_;
     test::FakeRecords records_;
     std::filesystem::path folder_;
@@ -114,25 +114,25 @@ TEST_F(Service, RefusesWhoMayNotRead) {
     EXPECT_EQ(get(kCredentials, "", nobody_).status, 401);
     EXPECT_EQ(minor(get(kCredentials, "", nobody_)), "unauthorizedrequest");
     EXPECT_EQ(get(kCredentials, "", staff_).status, 403);
-    EXPECT_EQ(get(kLearnerPath, "", nobody_).status, 401);
-    EXPECT_EQ(get(kLearnerPath + "/clr", "", nobody_).status, 401);
+    EXPECT_EQ(get(learner_path_, "", nobody_).status, 401);
+    EXPECT_EQ(get(learner_path_ + "/clr", "", nobody_).status, 401);
     EXPECT_TRUE(records_.log.empty()) << "nobody was asked for";
     records::Reader other = learner_;
     other.learner = "00000000-0000-4000-8000-000000000000";
-    EXPECT_EQ(get(kLearnerPath, "", other).status, 403);
-    EXPECT_EQ(get(kLearnerPath + "/clr", "", other).status, 403);
+    EXPECT_EQ(get(learner_path_, "", other).status, 403);
+    EXPECT_EQ(get(learner_path_ + "/clr", "", other).status, 403);
     EXPECT_EQ(get(kCredentials, "", other).body, "{}") << "a learner whom we do not know has no record";
 }
 
 TEST_F(Service, ABlockedPersonIsReleasedToStaffAlone) {
     records_.held.blocked = true;
     EXPECT_EQ(get(kCredentials).status, 403);
-    EXPECT_EQ(get(kLearnerPath).status, 403);
-    EXPECT_EQ(get(kLearnerPath + "/clr").status, 403);
-    EXPECT_EQ(get(kLearnerPath + "/clr", "", staff_).status, 200);
-    EXPECT_EQ(get(kLearnerPath + "/clr", "", staff_).status, 200) << "from the cache";
-    EXPECT_EQ(get(kLearnerPath + "/clr").status, 403) << "the cache releases nothing by itself";
-    for (const std::string& body : {get(kCredentials).body, get(kLearnerPath).body})
+    EXPECT_EQ(get(learner_path_).status, 403);
+    EXPECT_EQ(get(learner_path_ + "/clr").status, 403);
+    EXPECT_EQ(get(learner_path_ + "/clr", "", staff_).status, 200);
+    EXPECT_EQ(get(learner_path_ + "/clr", "", staff_).status, 200) << "from the cache";
+    EXPECT_EQ(get(learner_path_ + "/clr").status, 403) << "the cache releases nothing by itself";
+    for (const std::string& body : {get(kCredentials).body, get(learner_path_).body})
         EXPECT_THAT(body, Not(HasSubstr("Lovelace")));
 }
 
@@ -144,8 +144,8 @@ TEST_F(Service, RefusesParametersThatAreNone) {
         EXPECT_EQ(response.status, 400) << query;
         EXPECT_EQ(minor(response), "invalid_query_parameter") << query;
     }
-    EXPECT_EQ(get(kLearnerPath + "/clr", "form=pdf").status, 400);
-    EXPECT_EQ(get(kLearnerPath + "/clr", "alg=none").status, 400);
+    EXPECT_EQ(get(learner_path_ + "/clr", "form=pdf").status, 400);
+    EXPECT_EQ(get(learner_path_ + "/clr", "alg=none").status, 400);
 }
 
 TEST_F(Service, RefusesOtherMethodsAndAddresses) {
@@ -154,7 +154,7 @@ TEST_F(Service, RefusesOtherMethodsAndAddresses) {
         EXPECT_EQ(response.status, 405);
         EXPECT_EQ(minor(response), "not_allowed");
         EXPECT_EQ(response.fields.get("Allow"), "GET, HEAD");
-        EXPECT_EQ(get(kLearnerPath, "", learner_, method).status, 405);
+        EXPECT_EQ(get(learner_path_, "", learner_, method).status, 405);
     }
     EXPECT_EQ(get(kCredentials, "", learner_, "HEAD").status, 200);
     for (const auto* path :
@@ -173,7 +173,7 @@ TEST_F(Service, SaysThatTheStoreIsAway) {
     EXPECT_EQ(response.status, 503);
     EXPECT_EQ(minor(response), "server_busy");
     EXPECT_TRUE(response.fields.has("Retry-After"));
-    EXPECT_EQ(get(kLearnerPath).status, 503);
+    EXPECT_EQ(get(learner_path_).status, 503);
 }
 
 TEST_F(Service, AnswersWithOneSignedRecordAndPages) {
@@ -200,24 +200,24 @@ TEST_F(Service, SignsForTheReaderAndVerifies) {
     EXPECT_TRUE(verdict.good) << verdict.text();
     EXPECT_EQ(verdict.find("status")->result, credentials::Check::Result::kHeld) << verdict.text();
     EXPECT_EQ(verdict.algorithm, "ES256");
-    const auto rs = service_->verify(get(kLearnerPath + "/clr", "alg=RS256").body);
+    const auto rs = service_->verify(get(learner_path_ + "/clr", "alg=RS256").body);
     EXPECT_TRUE(rs.good) << rs.text();
     EXPECT_EQ(rs.algorithm, "RS256");
     EXPECT_EQ(rs.id, verdict.id);
-    EXPECT_NE(service_->verify(get(kLearnerPath + "/clr", "", staff_).body).id, verdict.id)
+    EXPECT_NE(service_->verify(get(learner_path_ + "/clr", "", staff_).body).id, verdict.id)
         << "another reader, another credential";
     const auto written = service_->write(staff_, test::kLearner, "command line", crypto::Algorithm::kEs256);
     EXPECT_TRUE(service_->verify(written.token).good);
-    EXPECT_EQ(json::parse(get(kLearnerPath + "/clr", "form=json", staff_).body), json::parse(written.json));
+    EXPECT_EQ(json::parse(get(learner_path_ + "/clr", "form=json", staff_).body), json::parse(written.json));
 }
 
 TEST_F(Service, WritesEmbeddedProofsThatHoldAlone) {
-    const HttpResponse response = get(kLearnerPath + "/clr", "form=proof");
+    const HttpResponse response = get(learner_path_ + "/clr", "form=proof");
     const auto verdict = service_->verify(response.body);
     EXPECT_TRUE(verdict.good) << verdict.text();
     EXPECT_EQ(verdict.algorithm, "eddsa-rdfc-2022");
     EXPECT_EQ(verdict.find("inside")->reason, "11 of 11 credentials in it carry a proof of their own, and it holds");
-    EXPECT_EQ(get(kLearnerPath + "/clr", "form=proof").body, response.body);
+    EXPECT_EQ(get(learner_path_ + "/clr", "form=proof").body, response.body);
     const auto record = json::parse(response.body);
     for (const auto& nested : record.at("credentialSubject").at("verifiableCredential").as_array())
         EXPECT_TRUE(service_->verify(json::serialize(nested)).good) << "cut out";
@@ -262,8 +262,8 @@ TEST_F(Service, ARecordWithoutAchievementsIsAnEmptyAnswer) {
     records_.held.statements.clear();
     EXPECT_EQ(get(kCredentials).body, "{}");
     EXPECT_EQ(get(kCredentials).fields.get("X-Total-Count"), "0");
-    EXPECT_EQ(get(kLearnerPath + "/clr").status, 404);
-    EXPECT_EQ(get(kLearnerPath).status, 200);
+    EXPECT_EQ(get(learner_path_ + "/clr").status, 404);
+    EXPECT_EQ(get(learner_path_).status, 200);
     EXPECT_FALSE(status_.find(service_->verify("x").id)) << "no place in the status list is used up";
     EXPECT_EQ(status_.lists(), 0u);
 }
@@ -284,7 +284,7 @@ TEST_F(Service, PublishesKeysAndDescribesItself) {
 }
 
 TEST_F(Service, ShowsAPageThatEscapesEverything) {
-    const HttpResponse response = get(kLearnerPath);
+    const HttpResponse response = get(learner_path_);
     ASSERT_EQ(response.status, 200);
     const std::string& html = response.body;
     EXPECT_THAT(html, HasSubstr("Algorithms &amp; \"Data\" &lt;Structures&gt;"));
@@ -302,19 +302,20 @@ TEST_F(Service, ShowsAPageThatEscapesEverything) {
     Institution institution = test::institution();
     institution.test = true;
     start(institution);
-    EXPECT_THAT(get(kLearnerPath).body, HasSubstr("<strong>TEST</strong>"));
+    EXPECT_THAT(get(learner_path_).body, HasSubstr("<strong>TEST</strong>"));
 }
 
 TEST_F(Service, ManyReadersAtOnceWhileAKeyIsRotated) {
     std::atomic<int> wrong = 0;
     {
         std::vector<std::jthread> threads;
+        threads.reserve(4);
         for (int t = 0; t < 4; ++t)
             threads.emplace_back([&, t] {
                 for (int i = 0; i < 6; ++i) {
                     const records::Reader reader{records::Reader::Kind::kStaff, "reader " + std::to_string((t + i) % 3), ""};
-                    wrong += !service_->verify(get(kLearnerPath + "/clr", "", reader).body).good;
-                    wrong += get(kLearnerPath, "", reader).status != 200;
+                    wrong += !service_->verify(get(learner_path_ + "/clr", "", reader).body).good;
+                    wrong += get(learner_path_, "", reader).status != 200;
                 }
             });
         keys_.rotate(crypto::Algorithm::kEs256);
@@ -331,14 +332,14 @@ TEST_F(Service, OutsideLibrariesJudge) {
     const auto write = [&](const std::string& name, const std::string& text) { std::ofstream(out / name) << text; };
     const std::string es = token();
     write("good-es256.jwt", es);
-    write("good-rs256.jwt", get(kLearnerPath + "/clr", "alg=RS256").body);
-    write("proof-record.json", get(kLearnerPath + "/clr", "form=proof").body);
+    write("good-rs256.jwt", get(learner_path_ + "/clr", "alg=RS256").body);
+    write("proof-record.json", get(learner_path_ + "/clr", "form=proof").body);
     write("status-0.jwt", get("/ims/clr/v2p0/status/0", "", nobody_).body);
     write("answer-1.json", get(kCredentials).body);
     write("error-400.json", get(kCredentials, "limit=0").body);
     write("error-401.json", get(kCredentials, "", nobody_).body);
     for (const std::string& name : std::initializer_list<std::string>{"es256", "rs256"}) {
-        const std::string good = name == "es256" ? es : get(kLearnerPath + "/clr", "alg=RS256").body;
+        const std::string good = name == "es256" ? es : get(learner_path_ + "/clr", "alg=RS256").body;
         const auto first = good.find('.'), second = good.rfind('.');
         std::string body = *crypto::from_base64url(good.substr(first + 1, second - first - 1));
         const auto grade = body.find("\"value\":\"B+\"");
@@ -356,8 +357,8 @@ TEST_F(Service, OutsideLibrariesJudge) {
     take_cases(root);
     EXPECT_GT(records_.held.statements.size(), 40u);
     write("good-all-cases.jwt", token());
-    write("proof-all-cases.json", get(kLearnerPath + "/clr", "form=proof").body);
-    const auto all = service_->verify(get(kLearnerPath + "/clr", "form=proof").body);
+    write("proof-all-cases.json", get(learner_path_ + "/clr", "form=proof").body);
+    const auto all = service_->verify(get(learner_path_ + "/clr", "form=proof").body);
     EXPECT_TRUE(all.good) << all.text();
     EXPECT_EQ(all.find("inside")->result, credentials::Check::Result::kHeld) << all.text();
     write("jwks.json", get("/.well-known/jwks.json", "", nobody_).body);

@@ -141,7 +141,7 @@ public:
         return out;
     }
     static std::size_t size_of(const Counts& c, std::size_t width) {
-        return c.time * (width + 1) + c.type * 6 + c.text + c.leap * (width + 4) + c.standard + c.utc;
+        return c.time * (width + 1) + c.type * std::size_t{6} + c.text + c.leap * (width + 4) + c.standard + c.utc;
     }
     std::int64_t big(std::size_t at, std::size_t width) const {
         if (at + width > bytes_.size()) zone_fail(name_, "its file is cut short");
@@ -210,7 +210,7 @@ Zone Zone::load(std::string_view name) {
     ZoneFile file(name, bytes);
     const std::size_t part = file.skip_first_part();
     const auto counts = file.header(part);
-    const std::size_t times = part + 44, kinds = times + counts.time * 8, types = kinds + counts.time;
+    const std::size_t times = part + 44, kinds = times + counts.time * std::size_t{8}, types = kinds + counts.time;
     const auto type = [&](std::int64_t index) { return seconds(file.big(types + static_cast<std::size_t>(index) * 6, 4)); };
     impl->offsets.push_back(type(0));
     for (std::size_t i = 0; i < counts.time; ++i) {

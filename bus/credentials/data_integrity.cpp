@@ -72,10 +72,10 @@ std::optional<ProofClaim> find_proof(const json::value& document) {
     const json::array single{*proofs};
     for (const json::value& proof : proofs->is_array() ? proofs->get_array() : single) {
         if (text_at(proof, {"type"}) != "DataIntegrityProof" || text_at(proof, {"cryptosuite"}) != kProofSuite) continue;
-        static constexpr std::string_view kMembers[] = {"type",         "cryptosuite", "created", "verificationMethod",
-                                                        "proofPurpose", "proofValue"};
+        static constexpr std::string_view members[] = {"type",         "cryptosuite", "created", "verificationMethod",
+                                                       "proofPurpose", "proofValue"};
         for (const auto& member : proof.as_object())
-            if (std::find(std::begin(kMembers), std::end(kMembers), std::string_view(member.key())) == std::end(kMembers))
+            if (std::find(std::begin(members), std::end(members), std::string_view(member.key())) == std::end(members))
                 proof_fail("PROOF-002", "the proof has a member that is not expected");
         const auto method = text_at(proof, {"verificationMethod"});
         const auto value = text_at(proof, {"proofValue"});

@@ -235,8 +235,8 @@ private:
 
     // A simple term whose IRI ends in a character that begins a new part.
     static bool is_prefix(const JsonLdTerm& term) {
-        constexpr std::string_view kEnds = ":/?#[]@";
-        return term.context == nullptr && term.type.empty() && kEnds.find(term.iri.back()) != kEnds.npos;
+        constexpr std::string_view ends = ":/?#[]@";
+        return term.context == nullptr && term.type.empty() && ends.find(term.iri.back()) != ends.npos;
     }
 
     std::string expand_vocabulary(const JsonLdContext& context, std::string_view text) {
@@ -308,8 +308,8 @@ private:
         } else {
             const RdfTerm predicate = iri(absolute(name, "a member that no context defines"));
             const auto known = context->terms.find(member.key());
-            static const JsonLdTerm kPlain;
-            const JsonLdTerm& term = known == context->terms.end() ? kPlain : known->second;
+            static const JsonLdTerm plain;
+            const JsonLdTerm& term = known == context->terms.end() ? plain : known->second;
             const json::array single{member.value()};
             const json::array& values = member.value().is_array() ? member.value().get_array() : single;
             if (term.list)

@@ -12,7 +12,7 @@ namespace clrbus::credentials {
 namespace {
 
 void rdf_escape(std::string& out, std::string_view text) {
-    static constexpr char kHex[] = "0123456789ABCDEF";
+    static constexpr char hex[] = "0123456789ABCDEF";
     for (const char c : text) {
         const auto byte = static_cast<unsigned char>(c);
         switch (c) {
@@ -40,8 +40,8 @@ void rdf_escape(std::string& out, std::string_view text) {
             default:
                 if (byte < 0x20 || byte == 0x7f) {
                     out += "\\u00";
-                    out += kHex[byte >> 4];
-                    out += kHex[byte & 15];
+                    out += hex[byte >> 4];
+                    out += hex[byte & 15];
                 } else {
                     out += c;
                 }

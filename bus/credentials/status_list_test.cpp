@@ -27,14 +27,16 @@ protected:
 };
 
 TEST_F(StatusListsTest, RefusesAFileThatDoesNotAddUp) {
-    const std::string key(32, 'a');
-    const std::string other(32, 'b');
-    const std::string time = " 2026-03-01T10:00:00Z\n";
-    for (const std::string& text :
-         {"x\n" + std::string(), "a " + key + " 0 131072" + time, "a " + key + " 1 5" + time, "a short 0 5" + time,
-          "a " + key + " 0 5" + time + "a " + key + " 0 6" + time, "a " + key + " 0 5" + time + "a " + other + " 0 5" + time,
-          "r " + key + time, "a " + key + " 0 -5" + time, "a " + key + " 0 5 more" + time, "b " + key + time,
-          std::string("\n")}) {
+    // KEY and OTHER stand for 32 digits, @ for a time and a newline.
+    for (const std::string_view form : {"x\n", "a KEY 0 131072@", "a KEY 1 5@", "a short 0 5@", "a KEY 0 5@a KEY 0 6@",
+                                        "a KEY 0 5@a OTHER 0 5@", "r KEY@", "a KEY 0 -5@", "a KEY 0 5 more@", "b KEY@", "\n"}) {
+        std::string text(form);
+        const auto fill = [&](std::string_view name, const std::string& value) {
+            for (auto at = text.find(name); at != std::string::npos; at = text.find(name)) text.replace(at, name.size(), value);
+        };
+        fill("KEY", std::string(32, 'a'));
+        fill("OTHER", std::string(32, 'b'));
+        fill("@", " 2026-03-01T10:00:00Z\n");
         std::ofstream(file_) << text;
         EXPECT_THROW(open(), Error) << text;
     }
@@ -67,6 +69,7 @@ TEST_F(StatusListsTest, GivesEachCredentialItsOwnPlaceForEver) {
     EXPECT_EQ(content().find("urn:"), std::string::npos) << "the file must not hold credential ids";
     // In order they would say who was recorded before whom.
     std::vector<std::uint32_t> order;
+    order.reserve(200);
     for (int i = 0; i < 200; ++i) order.push_back(again.entry("urn:" + std::to_string(i)).index);
     EXPECT_FALSE(std::is_sorted(order.begin(), order.end()));
 }

@@ -32,9 +32,9 @@ crypto::JwsPolicy verify_policy(std::size_t most_bytes) {
 }
 
 std::string_view verify_trim(std::string_view text) {
-    constexpr std::string_view kSpace = " \t\r\n";
-    const auto first = text.find_first_not_of(kSpace);
-    return first == text.npos ? std::string_view{} : text.substr(first, text.find_last_not_of(kSpace) - first + 1);
+    constexpr std::string_view space = " \t\r\n";
+    const auto first = text.find_first_not_of(space);
+    return first == text.npos ? std::string_view{} : text.substr(first, text.find_last_not_of(space) - first + 1);
 }
 
 // The token in an answer of the CLR service.

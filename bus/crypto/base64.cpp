@@ -74,7 +74,7 @@ std::string base64url(std::string_view bytes) {
 }
 
 std::optional<std::string> from_base64(std::string_view text) {
-    static constexpr auto kInverse = base64_inverse(kBase64Digits);
+    static constexpr auto inverse_table = base64_inverse(kBase64Digits);
     if (text.size() % 4 != 0) return std::nullopt;
     if (text.ends_with("==")) {
         text.remove_suffix(2);
@@ -82,12 +82,12 @@ std::optional<std::string> from_base64(std::string_view text) {
     } else if (text.ends_with('=')) {
         text.remove_suffix(1);
     }
-    return base64_decode(text, kInverse);
+    return base64_decode(text, inverse_table);
 }
 
 std::optional<std::string> from_base64url(std::string_view text) {
-    static constexpr auto kInverse = base64_inverse(kBase64UrlDigits);
-    return base64_decode(text, kInverse);
+    static constexpr auto inverse_table = base64_inverse(kBase64UrlDigits);
+    return base64_decode(text, inverse_table);
 }
 
 std::string base58btc(std::string_view bytes) {
@@ -112,15 +112,15 @@ std::string base58btc(std::string_view bytes) {
 }
 
 std::optional<std::string> from_base58btc(std::string_view text) {
-    static constexpr auto kInverse = base64_inverse(kBase58Digits);
+    static constexpr auto inverse_table = base64_inverse(kBase58Digits);
     if (text.size() > kBase58Text) return std::nullopt;
     std::size_t zeros = 0;
     while (zeros < text.size() && text[zeros] == '1') ++zeros;
     std::vector<std::uint8_t> bytes;  // least significant first
     for (const char c : text.substr(zeros)) {
-        const std::int8_t value = kInverse[static_cast<unsigned char>(c)];
+        const std::int8_t value = inverse_table[static_cast<unsigned char>(c)];
         if (value < 0) return std::nullopt;
-        std::uint32_t carry = static_cast<std::uint32_t>(value);
+        std::uint32_t carry = static_cast<unsigned char>(value);
         for (auto& byte : bytes) {
             carry += static_cast<std::uint32_t>(byte) * 58;
             byte = static_cast<std::uint8_t>(carry & 0xff);

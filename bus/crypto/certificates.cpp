@@ -154,7 +154,7 @@ void certificate_make(const DevCertificates& files, const std::string& common_na
 }  // namespace
 
 DevCertificates make_dev_certificates(const std::filesystem::path& folder, const std::vector<std::string>& names) {
-    const DevCertificates files{folder / "ca.pem", folder / "server.pem", folder / "server.key"};
+    DevCertificates files{folder / "ca.pem", folder / "server.pem", folder / "server.key"};
     if (names.empty()) throw Error(Fault::kConfig, "TLS-010", "making a development certificate", "no host name is given");
     if (certificate_serves(files, names)) return files;
     std::string alternative_names;
@@ -175,7 +175,7 @@ DevCertificates make_dev_certificates(const std::filesystem::path& folder, const
 DevCertificates make_client_certificate(const std::filesystem::path& folder, const std::string& name) {
     if (!is_valid_name(name))
         throw Error(Fault::kConfig, "TLS-010", "making a client certificate", "its name is no valid name");
-    const DevCertificates files{folder / (name + "-ca.pem"), folder / (name + ".pem"), folder / (name + ".key")};
+    DevCertificates files{folder / (name + "-ca.pem"), folder / (name + ".pem"), folder / (name + ".key")};
     std::filesystem::create_directories(folder);
     certificate_make(files, name, "", "clientAuth");
     return files;

@@ -106,10 +106,10 @@ private:
     bool escape(std::string* out) {
         if (at_ >= text_.size()) return false;
         const char c = text_[at_++];
-        static constexpr std::string_view kNames = "\"\\/bfnrt";
-        static constexpr std::string_view kValues = "\"\\/\b\f\n\r\t";
-        if (const auto i = kNames.find(c); i != kNames.npos) {
-            if (out != nullptr) *out += kValues[i];
+        static constexpr std::string_view names = "\"\\/bfnrt";
+        static constexpr std::string_view values = "\"\\/\b\f\n\r\t";
+        if (const auto i = names.find(c); i != names.npos) {
+            if (out != nullptr) *out += values[i];
             return true;
         }
         std::uint32_t code = 0;
@@ -237,7 +237,7 @@ bool is_utf8(std::string_view text) {
 
 std::string json_string(std::string_view text) {
     if (!is_utf8(text)) throw Error(Fault::kPoison, "CRYPTO-040", "writing JSON", "a text is not UTF-8");
-    static constexpr char kHex[] = "0123456789abcdef";
+    static constexpr char hex[] = "0123456789abcdef";
     std::string out = "\"";
     for (const char c : text) {
         const auto byte = static_cast<unsigned char>(c);
@@ -246,8 +246,8 @@ std::string json_string(std::string_view text) {
             out += c;
         } else if (byte < 0x20) {
             out += "\\u00";
-            out += kHex[byte >> 4];
-            out += kHex[byte & 15];
+            out += hex[byte >> 4];
+            out += hex[byte & 15];
         } else {
             out += c;
         }

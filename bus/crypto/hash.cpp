@@ -123,12 +123,12 @@ bool constant_time_equal(std::string_view a, std::string_view b) {
 }
 
 std::string to_hex(std::string_view bytes) {
-    static constexpr char kDigits[] = "0123456789abcdef";
+    static constexpr char digits[] = "0123456789abcdef";
     std::string out(bytes.size() * 2, '\0');
     for (std::size_t i = 0; i < bytes.size(); ++i) {
         const auto byte = static_cast<unsigned char>(bytes[i]);
-        out[2 * i] = kDigits[byte >> 4];
-        out[2 * i + 1] = kDigits[byte & 15];
+        out[2 * i] = digits[byte >> 4];
+        out[2 * i + 1] = digits[byte & 15];
     }
     return out;
 }

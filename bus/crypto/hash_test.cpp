@@ -52,6 +52,7 @@ TEST(Hash, OneKeyServesManyThreads) {
     std::vector<int> wrong(4, 0);
     {
         std::vector<std::jthread> threads;
+        threads.reserve(4);
         for (int t = 0; t < 4; ++t)
             threads.emplace_back([&, t] {
                 for (int i = 0; i < 500; ++i) wrong[static_cast<std::size_t>(t)] += hash.hex("value") != expected;

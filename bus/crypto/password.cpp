@@ -73,9 +73,9 @@ std::string ScramSecret::encode() const {
 }
 
 std::optional<ScramSecret> ScramSecret::decode(std::string_view text) {
-    constexpr std::string_view kPrefix = "SCRAM-SHA-256$";
-    if (!text.starts_with(kPrefix)) return std::nullopt;
-    text.remove_prefix(kPrefix.size());
+    constexpr std::string_view prefix = "SCRAM-SHA-256$";
+    if (!text.starts_with(prefix)) return std::nullopt;
+    text.remove_prefix(prefix.size());
     const auto colon = text.find(':');
     const auto dollar = text.find('$');
     const auto second = text.rfind(':');

@@ -73,14 +73,14 @@ void secret_sync_folder(const std::filesystem::path& file) {
 }  // namespace
 
 std::string read_secret_file(const std::filesystem::path& file) {
-    constexpr std::string_view kDoing = "reading a secret file";
+    constexpr std::string_view doing = "reading a secret file";
     const SecretFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-    if (fd.get() < 0) secret_fail("CRYPTO-010", kDoing, file, std::strerror(errno));
+    if (fd.get() < 0) secret_fail("CRYPTO-010", doing, file, std::strerror(errno));
     struct stat status {};
-    if (::fstat(fd.get(), &status) != 0) secret_fail("CRYPTO-010", kDoing, file, std::strerror(errno));
-    if (!S_ISREG(status.st_mode)) secret_fail("CRYPTO-010", kDoing, file, "it is not a regular file");
+    if (::fstat(fd.get(), &status) != 0) secret_fail("CRYPTO-010", doing, file, std::strerror(errno));
+    if (!S_ISREG(status.st_mode)) secret_fail("CRYPTO-010", doing, file, "it is not a regular file");
     if ((status.st_mode & 077) != 0)
-        secret_fail("CRYPTO-010", kDoing, file, "group or others may use it; only its owner may (chmod 600)");
+        secret_fail("CRYPTO-010", doing, file, "group or others may use it; only its owner may (chmod 600)");
     std::string out;
     char block[16384];
     for (;;) {
@@ -88,10 +88,10 @@ std::string read_secret_file(const std::filesystem::path& file) {
         if (got == 0) return out;
         if (got < 0) {
             if (errno == EINTR) continue;
-            secret_fail("CRYPTO-010", kDoing, file, std::strerror(errno));
+            secret_fail("CRYPTO-010", doing, file, std::strerror(errno));
         }
         out.append(block, static_cast<std::size_t>(got));
-        if (out.size() > kSecretFileLimit) secret_fail("CRYPTO-010", kDoing, file, "it is larger than 1 MB");
+        if (out.size() > kSecretFileLimit) secret_fail("CRYPTO-010", doing, file, "it is larger than 1 MB");
     }
 }
 

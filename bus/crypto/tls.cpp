@@ -14,7 +14,7 @@ namespace clrbus::crypto {
 
 namespace {
 
-constexpr std::size_t kTlsPending = 256 * 1024;
+constexpr std::size_t kTlsPending = std::size_t{256} * 1024;
 // TLS 1.2: forward secrecy and an authenticated cipher, nothing else. TLS 1.3 has only such ones.
 constexpr const char* kTlsCiphers = "ECDHE+AESGCM:ECDHE+CHACHA20";
 constexpr const char* kTlsGroups = "X25519:P-256:P-384";
@@ -43,7 +43,7 @@ void tls_common(SSL_CTX* context) {
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
     SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_max_cert_list(context, 64 * 1024);
+    SSL_CTX_set_max_cert_list(context, 65536);
     SSL_CTX_set_verify_depth(context, 6);
     if (SSL_CTX_set_cipher_list(context, kTlsCiphers) != 1 || SSL_CTX_set1_groups_list(context, kTlsGroups) != 1)
         tls_fail("choosing TLS ciphers", "");
@@ -74,8 +74,8 @@ TlsContext TlsContext::server(const Server& options) {
     tls_common(context);
     SSL_CTX_set_default_passwd_cb(context, tls_no_pass_phrase);
     tls_load_identity(context, options.certificate_file, options.key_file);
-    static constexpr unsigned char kSessionContext[] = "clrbus";
-    SSL_CTX_set_session_id_context(context, kSessionContext, sizeof kSessionContext - 1);
+    static constexpr unsigned char session_context[] = "clrbus";
+    SSL_CTX_set_session_id_context(context, session_context, sizeof session_context - 1);
     SSL_CTX_set_num_tickets(context, 1);
     if (!options.client_ca_file.empty()) {
         if (SSL_CTX_load_verify_locations(context, options.client_ca_file.c_str(), nullptr) != 1)
@@ -256,7 +256,7 @@ void TlsSession::consume(std::size_t bytes) {
             std::string().swap(impl_->pending);
         else
             impl_->pending.clear();
-    } else if (impl_->pending_at > 64 * 1024 && impl_->pending_at > impl_->pending.size() / 2) {
+    } else if (impl_->pending_at > kTlsPending / 4 && impl_->pending_at > impl_->pending.size() / 2) {
         impl_->pending.erase(0, impl_->pending_at);
         impl_->pending_at = 0;
     }

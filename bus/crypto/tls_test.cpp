@@ -14,25 +14,26 @@ namespace {
 class Tls : public testing::Test {
 protected:
     static void SetUpTestSuite() {
-        folder_ = new std::filesystem::path(std::filesystem::temp_directory_path() / ("clrbus-tls-" + new_uuid()));
-        server_ = new DevCertificates(make_dev_certificates(*folder_, {"localhost", "127.0.0.1", "::1"}));
-        reader_ = new DevCertificates(make_client_certificate(*folder_, "reader"));
-        stranger_ = new DevCertificates(make_client_certificate(*folder_ / "other", "stranger"));
+        test_folder = new std::filesystem::path(std::filesystem::temp_directory_path() / ("clrbus-tls-" + new_uuid()));
+        server_files = new DevCertificates(make_dev_certificates(*test_folder, {"localhost", "127.0.0.1", "::1"}));
+        reader_files = new DevCertificates(make_client_certificate(*test_folder, "reader"));
+        stranger_files = new DevCertificates(make_client_certificate(*test_folder / "other", "stranger"));
     }
     static void TearDownTestSuite() {
-        std::filesystem::remove_all(*folder_);
-        delete folder_;
-        delete server_;
-        delete reader_;
-        delete stranger_;
+        std::filesystem::remove_all(*test_folder);
+        delete test_folder;
+        delete server_files;
+        delete reader_files;
+        delete stranger_files;
     }
 
     static TlsContext server(bool require = false, bool ask = false) {
-        return TlsContext::server({server_->certificate, server_->key, ask || require ? reader_->ca.string() : "", require});
+        return TlsContext::server(
+            {server_files->certificate, server_files->key, ask || require ? reader_files->ca.string() : "", require});
     }
     static TlsContext client(const DevCertificates* own = nullptr) {
         return TlsContext::client(
-            {server_->ca, own != nullptr ? own->certificate.string() : "", own != nullptr ? own->key.string() : ""});
+            {server_files->ca, own != nullptr ? own->certificate.string() : "", own != nullptr ? own->key.string() : ""});
     }
 
     // Carries bytes both ways, in pieces, until nothing moves. Returns what each side could read.
@@ -53,10 +54,10 @@ protected:
         return !part.empty();
     }
 
-    static inline std::filesystem::path* folder_ = nullptr;
-    static inline DevCertificates* server_ = nullptr;
-    static inline DevCertificates* reader_ = nullptr;
-    static inline DevCertificates* stranger_ = nullptr;
+    static inline std::filesystem::path* test_folder = nullptr;
+    static inline DevCertificates* server_files = nullptr;
+    static inline DevCertificates* reader_files = nullptr;
+    static inline DevCertificates* stranger_files = nullptr;
 };
 
 TEST_F(Tls, RefusesBytesThatAreNoTls) {
@@ -91,7 +92,7 @@ TEST_F(Tls, RefusesAnotherNameAndAnotherAuthority) {
     EXPECT_EQ(b.state(), TlsSession::State::kFailed);
     EXPECT_NE(a.state(), TlsSession::State::kOpen);
 
-    const TlsContext other = TlsContext::client({stranger_->ca, "", ""});
+    const TlsContext other = TlsContext::client({stranger_files->ca, "", ""});
     TlsSession c(context), d(other, "localhost");
     pump(c, d);
     EXPECT_EQ(d.state(), TlsSession::State::kFailed);
@@ -100,7 +101,7 @@ TEST_F(Tls, RefusesAnotherNameAndAnotherAuthority) {
 TEST_F(Tls, RefusesAClientWithoutTheRightCertificate) {
     const TlsContext context = server(true);
     const DevCertificates* const none = nullptr;
-    for (const DevCertificates* own : {none, static_cast<const DevCertificates*>(stranger_)}) {
+    for (const DevCertificates* own : {none, static_cast<const DevCertificates*>(stranger_files)}) {
         const TlsContext clients = client(own);
         TlsSession a(context), b(clients, "localhost");
         pump(a, b);
@@ -170,7 +171,7 @@ TEST_F(Tls, TakesNoMoreThanItCanSend) {
 
 TEST_F(Tls, NamesTheClientByItsCertificate) {
     const TlsContext context = server(false, true);
-    const TlsContext clients = client(reader_);
+    const TlsContext clients = client(reader_files);
     TlsSession a(context), b(clients, "localhost");
     pump(a, b);
     ASSERT_EQ(a.state(), TlsSession::State::kOpen) << a.failure();
@@ -185,16 +186,16 @@ TEST_F(Tls, NamesTheClientByItsCertificate) {
 }
 
 TEST_F(Tls, RefusesFilesThatAreNoCertificates) {
-    EXPECT_THROW(TlsContext::server({"/nowhere.pem", server_->key, "", false}), Error);
-    EXPECT_THROW(TlsContext::server({server_->certificate, reader_->key, "", false}), Error);
-    EXPECT_THROW(TlsContext::server({server_->key, server_->key, "", false}), Error);
-    EXPECT_THROW(TlsContext::server({server_->certificate, server_->key, "/nowhere.pem", false}), Error);
-    EXPECT_THROW(TlsContext::server({server_->certificate, server_->key, "", true}), Error);
+    EXPECT_THROW(TlsContext::server({"/nowhere.pem", server_files->key, "", false}), Error);
+    EXPECT_THROW(TlsContext::server({server_files->certificate, reader_files->key, "", false}), Error);
+    EXPECT_THROW(TlsContext::server({server_files->key, server_files->key, "", false}), Error);
+    EXPECT_THROW(TlsContext::server({server_files->certificate, server_files->key, "/nowhere.pem", false}), Error);
+    EXPECT_THROW(TlsContext::server({server_files->certificate, server_files->key, "", true}), Error);
     EXPECT_THROW(TlsContext::client({"/nowhere.pem", "", ""}), Error);
     EXPECT_THROW(days_left("/nowhere.pem"), Error);
-    EXPECT_THROW(make_dev_certificates(*folder_ / "x", {"a,DNS:b"}), Error);
-    EXPECT_THROW(make_dev_certificates(*folder_ / "x", {}), Error);
-    EXPECT_THROW(make_client_certificate(*folder_, "../x"), Error);
+    EXPECT_THROW(make_dev_certificates(*test_folder / "x", {"a,DNS:b"}), Error);
+    EXPECT_THROW(make_dev_certificates(*test_folder / "x", {}), Error);
+    EXPECT_THROW(make_client_certificate(*test_folder, "../x"), Error);
 }
 
 TEST_F(Tls, KeepsDevelopmentCertificatesThatServe) {
@@ -202,7 +203,7 @@ TEST_F(Tls, KeepsDevelopmentCertificatesThatServe) {
         std::ifstream in(file);
         return std::string(std::istreambuf_iterator<char>(in), {});
     };
-    const auto folder = *folder_ / "kept";
+    const auto folder = *test_folder / "kept";
     const auto first = make_dev_certificates(folder, {"localhost", "127.0.0.1"});
     const std::string before = text(first.certificate);
     make_dev_certificates(folder, {"127.0.0.1"});
