@@ -147,9 +147,8 @@ public:
         if (at + width > bytes_.size()) zone_fail(name_, "its file is cut short");
         std::uint64_t value = 0;
         for (std::size_t i = 0; i < width; ++i) value = value << 8 | static_cast<unsigned char>(bytes_[at + i]);
-        return width == 4   ? static_cast<std::int32_t>(value)
-               : width == 1 ? static_cast<std::int64_t>(value)
-                            : static_cast<std::int64_t>(value);
+        if (width == 4) return static_cast<std::int32_t>(value);  // offsets west of UTC are negative
+        return static_cast<std::int64_t>(value);
     }
     std::string_view rest(std::size_t at) const { return at <= bytes_.size() ? bytes_.substr(at) : std::string_view{}; }
 
