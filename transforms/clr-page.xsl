@@ -130,7 +130,7 @@
 :root{--ink:#1b2430;--soft:#515d6b;--line:#d9dfe6;--paper:#fff;--ground:#f3f5f8;--accent:#1d4f91;--accent-soft:#e8eff8}
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%}
-body{margin:0;background:var(--ground);color:var(--ink);font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,"Noto Sans",sans-serif;overflow-wrap:anywhere}
+body{margin:0;background:var(--ground);color:var(--ink);font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,"Noto Sans",sans-serif;overflow-wrap:break-word}
 a{color:var(--accent);text-underline-offset:.15em}
 a:focus-visible{outline:3px solid #f0a500;outline-offset:2px;border-radius:2px}
 .skip{position:absolute;left:-999em}.skip:focus{left:1rem;top:1rem;background:#fff;padding:.5rem 1rem;z-index:2}

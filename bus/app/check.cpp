@@ -56,6 +56,7 @@ int check(const std::filesystem::path& config, const std::filesystem::path& over
         RouteAssets assets({settings.schemas, settings.transforms, settings.codes, settings.adapter_schemas, settings.zone});
         const LoadedRoutes loaded = load_routes(settings.routes, assets);
         routes = loaded.routes.size();
+        assets.compile_all();
         for (const Error& e : loaded.errors) found.push_back({"error", e.code(), e.what()});
         for (const auto& route : loaded.routes) check_doors(*route, found);
     } catch (const Error& e) {

@@ -81,6 +81,10 @@ std::shared_ptr<const XPath> RouteAssets::xpath(const Config& element, std::stri
     }
 }
 
+void RouteAssets::compile_all() const {
+    for (const auto& [names, schemas] : schemas_) schemas->compile_all();
+}
+
 std::vector<std::filesystem::path> RouteAssets::take_used_files() {
     return std::exchange(used_, {});
 }

@@ -35,6 +35,8 @@ public:
     std::shared_ptr<const Transformer> transformer(const Config& element, const std::string& name);
     std::shared_ptr<const XPath> xpath(const Config& element, std::string_view attribute);
 
+    // What is compiled at first use otherwise: all of it now. Throws Error(kConfig) for the first schema that is wrong.
+    void compile_all() const;
     // Every file that was used since the last call, for the generation's hash.
     std::vector<std::filesystem::path> take_used_files();
 

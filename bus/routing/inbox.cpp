@@ -3,6 +3,7 @@
 #include <sstream>
 #include <utility>
 
+#include "core/counters.hpp"
 #include "core/ids.hpp"
 #include "core/log.hpp"
 #include "formats/csv_reducer.hpp"
@@ -97,8 +98,11 @@ Inbox::Reduce make_reduction(const Config& door, const std::optional<SplitPlan>&
     }
     std::istringstream columns(drop.get("columns"));
     for (std::string column; columns >> column;) reduction.drop.push_back(column);
-    return
-        [reduction](const std::filesystem::path& in, const std::filesystem::path& out) { reduce_csv_file(reduction, in, out); };
+    return [reduction](const std::filesystem::path& in, const std::filesystem::path& out) {
+        const CsvReduced done = reduce_csv_file(reduction, in, out);
+        counter("clrbus_door_rows_left_out_total").add(static_cast<std::int64_t>(done.rows - done.kept - done.rejected));
+        counter("clrbus_door_rows_refused_total").add(static_cast<std::int64_t>(done.rejected));
+    };
 }
 
 }  // namespace clrbus
