@@ -5,6 +5,7 @@
 
 #include "core/error.hpp"
 #include "core/ids.hpp"
+#include "credentials/data_integrity.hpp"
 #include "credentials/status_list.hpp"
 #include "credentials/test_clock.hpp"
 #include "credentials/vc_jwt.hpp"
@@ -63,6 +64,23 @@ TEST(Damage, NoDamagedCredentialPasses) {
     const Signer signer = store.current(crypto::Algorithm::kEs256);
     for (int i = 0; i < 500; ++i) verify(crypto::sign_jws(signer.key, damaged(payload, random), {signer.kid, "JWT"}), options);
     std::filesystem::remove_all(folder);
+}
+
+TEST(Damage, EmbeddedProofsToo) {
+    const auto key = crypto::SigningKey::generate(crypto::Algorithm::kEdDsa);
+    const std::string good = add_proof(
+        key,
+        R"({"@context":["https://www.w3.org/ns/credentials/v2","https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.json"],"id":"urn:uuid:1",)"
+        R"("type":["VerifiableCredential","AchievementCredential"],"issuer":"https://a.example","validFrom":"2026-02-01T00:00:00Z",)"
+        R"("credentialSubject":{"id":"urn:uuid:2","type":["AchievementSubject"],"achievement":{"id":"urn:uuid:3","type":["Achievement"],)"
+        R"("name":"n","description":"d","criteria":{"narrative":"c"},"tag":["a","b"]}}})",
+        "https://a.example", Time{});
+    VerifyOptions options;
+    options.now = from_rfc3339("2026-03-01T10:00:00Z");
+    options.keys = [&](std::string_view, std::string_view) { return FoundKey{key.public_key(), "the test's"}; };
+    ASSERT_TRUE(verify(good, options).good) << verify(good, options).text();
+    std::mt19937 random(11);
+    for (int i = 0; i < 800; ++i) verify(damaged(good, random), options);  // white space may differ: no crash is what is asked
 }
 
 TEST(Damage, ReadersEndWithAnAnswer) {
