@@ -221,18 +221,52 @@ struct XmlReducer::Impl {
         if (c == '\n' || c == '\r') ready += bytes;
     }
 
+    // Up to the next tag; of one that may be a dropped number, first to the end of its start tag. Single bytes alone.
+    std::size_t take_text(std::string_view bytes) {
+        const std::string_view text = bytes.substr(0, bytes.find('<'));
+        if (!holding) {
+            ready += text;
+            return text.size();
+        }
+        std::string_view content = text;
+        if (tag_open) {
+            const std::size_t end = text.find('>');
+            if (end != std::string_view::npos) tag_open = false;
+            content = end == std::string_view::npos ? std::string_view{} : text.substr(end + 1);
+        }
+        held += text;
+        add_narrowed(held_text, content);
+        if (held.size() > kHeldMost) give_held();
+        return text.size();
+    }
+    // The letters of a tag's name, without what ends it. None for </, <! and <?.
+    std::size_t take_name(std::string_view bytes) {
+        if (name.empty() && (bytes[0] == '/' || bytes[0] == '!' || bytes[0] == '?')) return 0;
+        const std::string_view letters = bytes.substr(0, bytes.find_first_of(" \t\r\n>/<"));
+        if (name.size() + letters.size() > kTagNameMost) return 0;
+        pending += letters;
+        add_narrowed(name, letters);
+        return letters.size();
+    }
+    static void add_narrowed(std::string& to, std::string_view bytes) {
+        for (const char c : bytes) to += static_cast<unsigned char>(c) < 0x80 ? c : '?';
+    }
+
     void units(std::string_view bytes) {
         if (width == 1) {
-            // What lies between tags is most of a file: copied as it is.
+            // Most of a file is text and names that stay: taken as far as one step goes. The rest is looked at unit by unit.
             while (!bytes.empty()) {
-                if (state == State::kText && !holding) {
-                    const std::size_t plain = std::min(bytes.find('<'), bytes.size());
-                    ready += bytes.substr(0, plain);
-                    bytes.remove_prefix(plain);
-                    if (bytes.empty()) break;
+                std::size_t taken = 0;
+                if (state == State::kText) {
+                    taken = take_text(bytes);
+                } else if (state == State::kName) {
+                    taken = take_name(bytes);
                 }
-                unit(bytes.substr(0, 1));
-                bytes.remove_prefix(1);
+                if (taken == 0) {
+                    unit(bytes.substr(0, 1));
+                    taken = 1;
+                }
+                bytes.remove_prefix(taken);
             }
         } else {
             if (!half.empty()) {

@@ -72,6 +72,45 @@ TEST(XmlReducer, DropsElementsThatHoldADroppedNumber) {
     }
 }
 
+// UTF-16 is looked at unit by unit, UTF-8 in as large steps as there are: both must judge any damaged document alike.
+TEST(XmlReducer, LargeStepsAndSingleUnitsReduceAlike) {
+    const std::string whole =
+        "<a><id x='1'>123-45-6789</id><n>1234567890</n><p:SSN> 123456789 </p:SSN><id> 123456789\n</id><!-- <SSN>1</SSN> -->"
+        "<t>123456789 x</t><SSN/><Birth q='>'><BirthDate>1990</BirthDate></Birth><e><f/></e><SSNx>987654321</SSNx></a>";
+    std::uint64_t random = 7;
+    const auto next = [&random] { return (random = random * 6364136223846793005U + 1442695040888963407U) >> 33; };
+    const auto reduce = [](std::string_view in, std::size_t chunk, const XmlReducer::Numbers& known) {
+        std::pair<std::string, XmlReducer::Numbers> out;
+        XmlReducer reducer(
+            {"SSN", "Birth"}, [&out](std::string_view bytes) { out.first += bytes; }, known);
+        for (std::size_t at = 0; at < in.size(); at += chunk) reducer.write(in.substr(at, chunk));
+        reducer.finish();
+        out.second = reducer.numbers();
+        return out;
+    };
+    constexpr std::string_view kLikely = "<>/!?'\" \n0a";
+    for (int i = 0; i < 5000; ++i) {
+        std::string damaged = whole;
+        for (std::uint64_t n = next() % 4; n > 0; --n) {
+            const std::size_t at = 1 + next() % (damaged.size() - 1);
+            if (next() % 2 == 0) {
+                damaged[at] = kLikely[next() % kLikely.size()];
+            } else {
+                damaged.erase(at, next() % 4 + 1);
+            }
+        }
+        const std::string wide = reducer_utf16(damaged, false, true);
+        for (const XmlReducer::Numbers& known : {XmlReducer::Numbers{}, XmlReducer::Numbers{"123456789", "987654321"}}) {
+            const auto [expected, numbers] = reduce(wide, wide.size(), known);
+            for (const std::size_t chunk : {std::size_t{1}, std::size_t{next() % 9 + 2}, damaged.size()}) {
+                const auto [out, seen] = reduce(damaged, chunk, known);
+                ASSERT_EQ(reducer_utf16(out, false, true), expected) << damaged << " in steps of " << chunk;
+                ASSERT_EQ(seen, numbers) << damaged;
+            }
+        }
+    }
+}
+
 TEST(XmlReducer, ReadsUtf16) {
     for (const bool big : {false, true}) {
         for (const bool mark : {false, true}) {
