@@ -1,6 +1,7 @@
 #include "adapters_directory/intake.hpp"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -101,13 +102,20 @@ std::string read_and_hash(int fd, std::uint64_t most, Take&& take) {
 
 Incoming take_in(const DropFolder& folder, const std::string& name, const Inbox& inbox, const IntakeOptions& options) {
     OpenFile file = folder.open_claimed(name);
-    if (static_cast<std::uint64_t>(status_of_file(file.fd()).st_size) > options.most) too_large(options.most);
+    const auto whole = static_cast<std::uint64_t>(status_of_file(file.fd()).st_size);
+    if (whole > options.most) too_large(options.most);
 
     Incoming incoming;
     incoming.name = name;
     incoming.content_type = options.content_type;
     ReducedFile reduced;
-    if (const Inbox::Reduce* reduce = inbox.reduce()) {
+    if (const Inbox::Reduce* reduce = inbox.reduce(); reduce != nullptr && whole <= inbox.spool_above()) {
+        // No file is made for what goes into the message.
+        OpenFile memory(::memfd_create("clrbus-reduced", MFD_CLOEXEC));
+        if (memory.fd() < 0) cannot_read();
+        (*reduce)(folder.claimed_path(name), "/proc/self/fd/" + std::to_string(memory.fd()));
+        file = std::move(memory);
+    } else if (reduce != nullptr) {
         reduced.path = inbox.spool_folder() / ("reduced-" + new_uuid() + ".part");
         (*reduce)(folder.claimed_path(name), reduced.path);
         file = OpenFile(::open(reduced.path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));

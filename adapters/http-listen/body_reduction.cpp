@@ -34,25 +34,41 @@ struct ReducedBody {
     }
 };
 
+int memory_file() {
+    const int fd = ::memfd_create("clrbus-body", MFD_CLOEXEC);
+    if (fd < 0) reduction_failed("no memory file");
+    return fd;
+}
+
+std::string path_of(const OpenBody& body) {
+    return "/proc/self/fd/" + std::to_string(body.fd);
+}
+
 }  // namespace
 
 void give_reduced(Incoming& incoming, std::string_view body, const Inbox& inbox, const Inbox::Reduce& reduce) {
     // The reduction reads a file: this one is memory.
-    const OpenBody whole{::memfd_create("clrbus-body", MFD_CLOEXEC)};
-    if (whole.fd < 0) reduction_failed("no memory file");
+    const OpenBody whole{memory_file()};
+    const bool small = body.size() <= inbox.spool_above();
     while (!body.empty()) {
         const ssize_t n = ::write(whole.fd, body.data(), body.size());
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0) reduction_failed("the memory file cannot be written");
         body.remove_prefix(static_cast<std::size_t>(n));
     }
-    ReducedBody reduced{inbox.spool_folder() / ("reduced-" + new_uuid() + ".part")};
-    reduce("/proc/self/fd/" + std::to_string(whole.fd), reduced.path);
-
-    const OpenBody result{::open(reduced.path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC)};
+    ReducedBody reduced;
+    OpenBody result{-1};
+    if (small) {  // no file is made for what goes into the message
+        result.fd = memory_file();
+        reduce(path_of(whole), path_of(result));
+    } else {
+        reduced.path = inbox.spool_folder() / ("reduced-" + new_uuid() + ".part");
+        reduce(path_of(whole), reduced.path);
+        result.fd = ::open(reduced.path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    }
     struct stat status {};
     if (result.fd < 0 || ::fstat(result.fd, &status) != 0) reduction_failed("the reduced form cannot be read");
-    if (static_cast<std::uint64_t>(status.st_size) > inbox.spool_above()) {
+    if (!small && static_cast<std::uint64_t>(status.st_size) > inbox.spool_above()) {
         if (::fdatasync(result.fd) != 0) reduction_failed("the reduced form cannot be synced");
         incoming.spooled = std::exchange(reduced.path, {});
         return;
