@@ -75,7 +75,7 @@ struct Answers {
 
 class DirectorySource : public Source {
 public:
-    DirectorySource(const AdapterContext& context)
+    explicit DirectorySource(const AdapterContext& context)
         : inbox_(*context.inbox), clock_(*context.clock), config_(context.config, inbox_, context.state_dir) {}
     ~DirectorySource() override { stop(); }
 
