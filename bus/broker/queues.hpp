@@ -1,8 +1,8 @@
 // The one interface that all above the broker see. Two implementations: embedded (broker/embedded_queues.hpp) and, later, links
 // to another broker. No call blocks; every callback runs on the Executor that the caller named, after the sync.
 //
-// A Unit is all that one message caused (DESIGN.md section 4): input settled, outputs, dead letters, notes, ledger outcome. It is
-// committed whole or not at all.
+// A Unit is all that one message caused (DESIGN.md section 4): input settled, outputs, dead letters, notes, ledger outcome. It
+// is committed whole or not at all.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@ namespace clrbus {
 
 // One message on its way into a queue.
 struct Put {
-    std::string queue;      // in/ROUTE, dead/ROUTE, records
+    std::string queue;  // in/ROUTE, dead/ROUTE, records
     Message message;
     Headers headers;
     // Key in the queue's duplicate window ("" = not asked): AMQP user + message-id, Idempotency-Key, file SHA-256 + name, ….
@@ -51,11 +51,25 @@ struct TakenMessage {
     std::uint32_t attempts = 0;  // earlier deliveries that were released as failed
 };
 
-// Where a message of a route ended, for the ledger (DESIGN.md promise 2). kAccepted is counted by put into in/…, kDuplicate too.
+// Where a message of a route ended, for the ledger (DESIGN.md promise 2). kAccepted is counted by put into in/…, kDuplicate
+// too.
 enum class Outcome : std::uint8_t {
-    kAccepted, kMade, kDelivered, kFiltered, kSplit, kAggregated, kDuplicate, kDead, kDiscarded, kExpired,
+    kAccepted,
+    kMade,
+    kDelivered,
+    kFiltered,
+    kSplit,
+    kAggregated,
+    kDuplicate,
+    kDead,
+    kDiscarded,
+    kExpired,
     // records:
-    kTaken, kApplied, kUnchanged, kSuperseded, kHeld,
+    kTaken,
+    kApplied,
+    kUnchanged,
+    kSuperseded,
+    kHeld,
 };
 inline constexpr std::size_t kOutcomes = 15;
 std::string_view to_string(Outcome outcome);
@@ -77,8 +91,8 @@ struct Unit {
         std::string queue;
         std::uint64_t sequence = 0;
     };
-    std::vector<Input> settled;   // inputs that this unit consumes: usually one; none for a chunk of a split
-    std::vector<Put> outputs;     // dead letters among them; refused only by the disk watermark
+    std::vector<Input> settled;  // inputs that this unit consumes: usually one; none for a chunk of a split
+    std::vector<Put> outputs;    // dead letters among them; refused only by the disk watermark
     std::vector<Note> notes;
     std::vector<LedgerEntry> ledger;
 };
@@ -105,7 +119,8 @@ struct BrowsedMessage {
     Time not_before{};
 };
 
-// A consumer of one queue. Destroying it puts unsettled messages back at the head, in order, and waits for a callback that runs.
+// A consumer of one queue. Destroying it puts unsettled messages back at the head, in order, and waits for a callback that
+// runs.
 class Taker {
 public:
     virtual ~Taker() = default;
@@ -124,7 +139,8 @@ public:
     virtual void put(std::vector<Put> batch, Executor& executor, PutDone done) = 0;
 
     // ready gets each message, in queue order, at most as many as were granted, on the executor.
-    virtual std::unique_ptr<Taker> take(const std::string& queue, Executor& executor, std::function<void(TakenMessage)> ready) = 0;
+    virtual std::unique_ptr<Taker> take(const std::string& queue, Executor& executor,
+                                        std::function<void(TakenMessage)> ready) = 0;
 
     virtual void commit(Unit unit, Executor& executor, CommitDone done) = 0;
 
@@ -132,7 +148,8 @@ public:
     virtual void release(const std::string& queue, std::uint64_t sequence, Time not_before, bool failed, Executor& executor,
                          CommitDone done) = 0;
 
-    // At most `most` messages from `from` on (a sequence), with bodies; taken ones too. Blocks for disk reads: not on an I/O thread.
+    // At most `most` messages from `from` on (a sequence), with bodies; taken ones too. Blocks for disk reads: not on an I/O
+    // thread.
     virtual std::vector<BrowsedMessage> browse(const std::string& queue, std::uint64_t from, std::size_t most) const = 0;
 
     virtual std::vector<QueueState> states() const = 0;

@@ -15,8 +15,8 @@ namespace clrbus::records {
 namespace {
 
 using testing::Campus;
-using testing::TempDir;
 using testing::Said;
+using testing::TempDir;
 
 // Queues that can be told to fail. Delivers on the caller's thread of grant().
 class FakeQueues : public Queues {

@@ -17,8 +17,8 @@ namespace {
 
 using testing::Campus;
 using testing::end_state;
-using testing::TempDir;
 using testing::Said;
+using testing::TempDir;
 
 constexpr int kMessages = 1500;
 constexpr int kBatch = 25;

@@ -13,8 +13,8 @@ namespace {
 
 using testing::Campus;
 using testing::kStaffReader;
-using testing::TempDir;
 using testing::Said;
+using testing::TempDir;
 
 std::string opening_refusal(Campus& campus) {
     try {

@@ -12,8 +12,8 @@ namespace {
 
 using testing::Campus;
 using testing::end_state;
-using testing::TempDir;
 using testing::Said;
+using testing::TempDir;
 
 class Dice {
 public:

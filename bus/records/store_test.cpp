@@ -9,8 +9,8 @@ namespace {
 
 using testing::Campus;
 using testing::kStaffReader;
-using testing::TempDir;
 using testing::Said;
+using testing::TempDir;
 
 class Store : public ::testing::Test {
 protected:
