@@ -84,7 +84,7 @@ TEST(HttpServer, NeverHandlesAmbiguousRequests) {
         post_head + "Transfer-Encoding: chunked\r\n\r\nZZ\r\nabc\r\n0\r\n\r\n",
         post_head + "Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\nabc",
         post_head + "Content-Length: -5\r\n\r\nabcd",
-        post_head + std::string("X: a\0b\r\nContent-Length: 0\r\n\r\n", 31),
+        post_head + std::string("X: a\0b\r\nContent-Length: 0\r\n\r\n", 29),
         post_head + "X-a : b\r\nContent-Length: 0\r\n\r\n",
         "GET /echo HTTP/1.1\nHost: a\n\n",
         "GET /echo HTTP/3.9\r\nHost: a\r\n\r\n",
