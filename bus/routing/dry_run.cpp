@@ -48,7 +48,7 @@ void dry_apply(const CompiledRoute& route, Work& work, std::vector<DryResult>& o
 
 // Without the white space between elements, so that how a file is indented makes no difference.
 void append_plain(std::string& out, Node node, int depth) {
-    out.append(static_cast<std::size_t>(2 * depth), ' ');
+    out.append(2 * static_cast<std::size_t>(depth), ' ');
     out += node.name();
     auto attributes = node.attributes();
     std::sort(attributes.begin(), attributes.end(), [](const auto& a, const auto& b) { return a.name < b.name; });

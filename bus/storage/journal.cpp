@@ -286,15 +286,17 @@ void Journal::submit(std::unique_ptr<JournalWork> work) {
     auto& s = *state_;
     bool wake = false;
     {
-        const std::lock_guard lock(s.mutex);
-        if (!s.stopping) {
-            wake = s.pending.empty();
-            s.pending_bytes += work->most_bytes();
-            s.pending.push_back(std::move(work));
+        std::unique_lock lock(s.mutex);
+        if (s.stopping) {
+            lock.unlock();
+            work->finished(JournalResult::kFailed, {}, {});
+            return;
         }
+        wake = s.pending.empty();
+        s.pending_bytes += work->most_bytes();
+        s.pending.push_back(std::move(work));
     }
     if (wake) s.arrived.notify_one();
-    if (work) work->finished(JournalResult::kFailed, {}, {});
 }
 
 std::string Journal::read(Position position, RecordHeader* header) const {

@@ -166,7 +166,8 @@ std::string Originals::store_file(const std::string& path) {
     const auto file = files_.open(path, Open::kRead);
     auto writer = begin();
     std::string piece(kOriginalPiece, '\0');
-    for (std::uint64_t at = 0; const auto got = file->read(at, piece.data(), piece.size()); at += got) {
+    std::size_t got = 0;
+    for (std::uint64_t at = 0; (got = file->read(at, piece.data(), piece.size())) > 0; at += got) {
         writer->write(std::string_view(piece).substr(0, got));
     }
     return writer->finish();

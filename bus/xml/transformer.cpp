@@ -249,7 +249,7 @@ std::shared_ptr<const Transformer> Transformer::compile(const std::filesystem::p
     xml_detail::StylesheetCheck(impl.codes.get()).check({real});
     impl.style = xsltParseStylesheetDoc(tree.get());
     if (impl.style == nullptr) throw transformer_compile_error(complaints, real);
-    tree.release();  // the stylesheet's now
+    static_cast<void>(tree.release());  // the stylesheet's now
     if (impl.style->errors != 0) throw transformer_compile_error(complaints, real);
     xml_detail::StylesheetCheck(impl.codes.get()).check(scope.files());
     impl.files = scope.files();

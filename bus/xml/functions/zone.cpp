@@ -25,7 +25,7 @@ struct ZoneRule {
     std::int64_t local(int year) const {
         const std::int64_t first = days_from_date(year, month, 1);
         const int weekday = static_cast<int>(((first + 4) % 7 + 7) % 7);
-        std::int64_t at = first + (day - weekday + 7) % 7 + 7 * (week - 1);
+        std::int64_t at = first + (day - weekday + 7) % 7 + std::int64_t{7} * (week - 1);
         const std::int64_t next = month == 12 ? days_from_date(year + 1, 1, 1) : days_from_date(year, month + 1, 1);
         while (at >= next) at -= 7;
         return at * 86400 + seconds;
