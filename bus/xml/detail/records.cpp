@@ -19,7 +19,7 @@ namespace {
 // The bytes of a stream: counted, checked, and given on only as far as they are good.
 class CheckedStream {
 public:
-    CheckedStream(const XmlParser::Read& read) : read_(read) {
+    explicit CheckedStream(const XmlParser::Read& read) : read_(read) {
         head_.resize(64u << 10);
         std::size_t have = 0;
         while (have < head_.size()) {

@@ -61,7 +61,7 @@ bool exists(int year, int month, int day) {
 }
 
 std::int64_t Moment::seconds() const {
-    return days_from_date(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
+    return days_from_date(year, month, day) * 86400 + std::int64_t{hour} * 3600 + std::int64_t{minute} * 60 + second;
 }
 
 void Moment::set_seconds(std::int64_t all) {
