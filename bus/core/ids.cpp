@@ -73,7 +73,7 @@ private:
     static std::uint32_t rotate(std::uint32_t v, int n) { return (v << n) | (v >> (32 - n)); }
     void compress() {
         std::uint32_t w[80];
-        for (int i = 0; i < 16; ++i) {
+        for (std::size_t i = 0; i < 16; ++i) {
             w[i] = static_cast<std::uint32_t>(block_[4 * i]) << 24 | static_cast<std::uint32_t>(block_[4 * i + 1]) << 16 |
                    static_cast<std::uint32_t>(block_[4 * i + 2]) << 8 | block_[4 * i + 3];
         }
