@@ -15,10 +15,7 @@
 namespace clrbus {
 namespace {
 
-constexpr std::uint32_t kWindow = 64;        // messages of one route in hand
-constexpr std::size_t kChunkChildren = 500;  // a chunk of a split is one Unit
-constexpr std::size_t kChunkBytes = 1U << 20;
-constexpr std::size_t kChunksInFlight = 2;
+constexpr std::uint32_t kWindow = 64;            // messages of one route in hand
 constexpr std::uint64_t kPositionBits = 24;      // of a source number: the record within its message
 constexpr std::uint64_t kWholeMost = 64U << 20;  // a spooled message that no split reads as a stream
 constexpr std::string_view kSpooled = "clrbus-spooled";
@@ -33,8 +30,6 @@ std::uint64_t source_number_of(const TakenMessage& message) {
 std::string suspect_note(std::uint64_t sequence) {
     return "suspect/" + std::to_string(sequence);
 }
-
-struct StopSplit {};  // thrown through a splitter: the bus stops, the note says where to go on
 
 }  // namespace
 
@@ -253,162 +248,6 @@ void RouteWorker::settle_dead(const TakenMessage& message, const Work& work, con
     }
     commit(std::move(unit), 1);
     if (too_many) pause("ROUTE-901: " + std::to_string(kDeadInARow) + " dead letters in a row, the last one " + error.code());
-}
-
-void RouteWorker::run_split(const TakenMessage& message, Work& parent) {
-    const std::string note = "split/" + route_->id() + "/" + parent.id;
-    struct Chunks {  // shared with callbacks that may outlive this call by a moment
-        std::mutex mutex;
-        std::condition_variable room;
-        std::size_t in_flight = 0;
-        bool failed = false;
-    };
-    const auto chunks = std::make_shared<Chunks>();
-    Headers progress;  // position, children made and dead so far
-    SplitPosition position;
-    std::uint64_t children = 0, dead = 0;
-    Unit unit;
-    std::size_t unit_children = 0, unit_bytes = 0;
-
-    const auto encode_progress = [&] {
-        progress.set("position", position.encode());
-        progress.set("children", std::to_string(children));
-        progress.set("dead", std::to_string(dead));
-        return progress.encode();
-    };
-    const auto wait_for_room = [&](std::size_t most) {
-        std::unique_lock lock(chunks->mutex);
-        chunks->room.wait(lock, [&] { return chunks->in_flight <= most; });
-        if (chunks->failed) throw StopSplit{};
-    };
-    // Commits what the chunk holds; tries again while the disk is full, as back-pressure does: until space or stop.
-    const auto flush = [&] {
-        if (unit_children == 0) return;
-        wait_for_room(kChunksInFlight - 1);
-        for (int waits = 0; !sinks_open(); ++waits) {
-            if (stopping_) throw StopSplit{};
-            std::unique_lock lock(chunks->mutex);
-            chunks->room.wait_for(lock, std::chrono::milliseconds(50));
-        }
-        unit.notes.push_back({note, encode_progress()});
-        forget_suspect(unit, message);  // it came further: whatever ended the bus, it was not this
-        unit.ledger.push_back({route_->id(), Outcome::kMade, static_cast<std::int64_t>(unit_children)});
-        {
-            const std::lock_guard lock(chunks->mutex);
-            ++chunks->in_flight;
-        }
-        parts_.queues.commit(std::exchange(unit, Unit{}), parts_.workers, [chunks](CommitState state) {
-            const std::lock_guard lock(chunks->mutex);
-            --chunks->in_flight;
-            if (state != CommitState::kDone) chunks->failed = true;
-            chunks->room.notify_all();
-        });
-        unit_children = unit_bytes = 0;
-    };
-    const auto one = [&](SplitRecord record) {
-        if (stopping_) throw StopSplit{};
-        Work work{.route = *route_,
-                  .id = name_uuid(kOutputNamespace, parent.id + "\nsplit\n" + std::to_string(record.number)),
-                  .body = record.raw,
-                  .headers = parent.headers,
-                  .document = std::move(record.document)};
-        work.parsed = true;
-        work.validated = record.validated;
-        work.number = record.number;
-        work.source_number = parent.source_number + record.number;
-        work.headers.set(header::kPosition, std::to_string(record.number));
-        work.headers.set(header::kParent, parent.id);
-        work.headers.remove(kReceiptHeader);
-        work.headers.remove(kSpooled);
-        try {
-            if (record.broken != nullptr) throw Error(*record.broken);
-            apply_steps(route_->steps(), work);
-            unit.ledger.push_back({route_->id(), work.outputs.empty() ? Outcome::kFiltered : Outcome::kDelivered, 1});
-            for (Put& put : work.outputs) {
-                unit_bytes += put.message.size();
-                unit.outputs.push_back(std::move(put));
-            }
-            for (LedgerEntry& entry : work.ledger) unit.ledger.push_back(std::move(entry));
-        } catch (Error& e) {
-            if (e.fault() != Fault::kPoison) throw;
-            e.where().row = record.number;
-            work.headers.set(header::kSourceNumber, std::to_string(work.source_number));
-            const Message body = MessageBuilder().message_id(work.id).build(record.raw);
-            unit.outputs.push_back(dead_letter(*route_, body, work.headers, e, parts_.clock.now()));
-            unit.ledger.push_back({route_->id(), Outcome::kDead, 1});
-            unit_bytes += body.size();
-            ++dead;
-            counter("clrbus_dead_letters_total{route=\"" + route_->id() + "\"}").add();
-        }
-        ++children;
-        ++unit_children;
-        position = record.after;
-        if (unit_children >= kChunkChildren || unit_bytes >= kChunkBytes) flush();
-        return true;
-    };
-
-    bool settled = false;
-    try {
-        if (const auto saved = parts_.queues.note(note)) {
-            progress = Headers::decode(*saved);
-            position = SplitPosition::decode(progress.get("position"));
-            children = std::stoull(std::string(progress.get("children")));
-            dead = std::stoull(std::string(progress.get("dead")));
-        }
-        const CrashGuard::Hold hold(parts_.guard, message.sequence);
-        const auto splitter = make_splitter(*route_->split());
-        if (message.headers.has(kSpooled)) {
-            const auto original = parts_.originals.open(message.headers.get(header::kOriginal));
-            splitter->run([&original](char* to, std::size_t size) { return original->read(to, size); }, position, one);
-        } else {
-            std::string_view left = parent.body;
-            splitter->run(
-                [&left](char* to, std::size_t size) {
-                    const std::size_t n = std::min(size, left.size());
-                    std::copy_n(left.data(), n, to);
-                    left.remove_prefix(n);
-                    return n;
-                },
-                position, one);
-        }
-        flush();
-        wait_for_room(0);
-        Unit last;
-        last.settled.push_back({message.queue, message.sequence});
-        last.ledger.push_back({route_->id(), Outcome::kSplit, 1});
-        last.notes.push_back({note, std::nullopt});
-        forget_suspect(last, message);
-        if (message.headers.has(kReceiptHeader)) {
-            Inbox::State state{
-                .state = "split", .code = {}, .path = {}, .expected = {}, .reason = {}, .children = children, .dead = dead};
-            parts_.receipts.settle(last, route_->id(), parent.id, state);
-        }
-        settled = true;
-        commit(std::move(last), 1);
-    } catch (const StopSplit&) {
-        // The chunks that are on disk stay; the note says where to go on.
-    } catch (Error& e) {
-        if (e.fault() == Fault::kPoison) {
-            // A broken tail: the children that are out stay out, the parent says how far it came.
-            try {
-                flush();
-                wait_for_room(0);
-                Error broken(e.fault(), e.code(), e.doing(), e.where(),
-                             e.why() + " (" + std::to_string(children) + " of unknown done)");
-                if (!e.expected().empty()) broken.expected(e.expected());
-                settled = true;
-                settle_dead(message, parent, broken);
-            } catch (const StopSplit&) {
-                settled = false;
-            }
-        } else {
-            settled = true;
-            settle_dead(message, parent, e);
-        }
-    } catch (const std::exception& e) {
-        pause(std::string("ROUTE-900: an unexpected error: ") + typeid(e).name());
-    }
-    if (!settled) put_back(message, Time{});
 }
 
 void RouteWorker::put_back(const TakenMessage& message, Time not_before) {
