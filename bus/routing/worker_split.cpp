@@ -19,7 +19,6 @@ namespace {
 
 constexpr std::size_t kChunkChildren = 500;  // a chunk of a split is one Unit
 constexpr std::size_t kChunkBytes = 1U << 20;
-constexpr std::size_t kChunksInFlight = 2;
 constexpr std::string_view kSplitSpooled = "clrbus-spooled";
 
 struct StopSplit {};  // thrown through a splitter: the bus stops, the note says where to go on
@@ -55,8 +54,9 @@ void RouteWorker::run_split(const TakenMessage& message, Work& parent) {
     // Commits what the chunk holds; tries again while the disk is full, as back-pressure does: until space or stop.
     const auto flush = [&] {
         if (unit_children == 0) return;
-        wait_for_room(kChunksInFlight - 1);
-        for (int waits = 0; !sinks_open(); ++waits) {
+        // One at a time: a chunk that is refused must not be overtaken by the next one, whose note would skip it.
+        wait_for_room(0);
+        while (!sinks_open()) {
             if (stopping_) throw StopSplit{};
             std::unique_lock lock(chunks->mutex);
             chunks->room.wait_for(lock, std::chrono::milliseconds(50));
@@ -179,7 +179,8 @@ void RouteWorker::run_split(const TakenMessage& message, Work& parent) {
     } catch (const std::exception& e) {
         pause(std::string("ROUTE-900: an unexpected error: ") + typeid(e).name());
     }
-    if (!settled) put_back(message, Time{});
+    // Not at once: what refused a chunk, a full disk, is not over at once.
+    if (!settled) put_back(message, stopping_ ? Time{} : parts_.clock.now() + std::chrono::seconds(1));
 }
 
 }  // namespace clrbus
