@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -64,7 +65,8 @@ protected:
         EmbeddedOptions options;
         options.directory = (root_ / "queues").string();
         options.segment_bytes = 4U << 20;
-        options.disk_reserve = 0;
+        options.disk_reserve = 1000;
+        options.free_bytes = [this] { return free_.load(); };
         queues_ = std::make_unique<EmbeddedQueues>(options);
         originals_ = std::make_unique<storage::Originals>((root_ / "originals").string());
         engine_ = std::make_unique<RouteEngine>(
@@ -129,6 +131,7 @@ protected:
         return {};
     }
 
+    std::atomic<std::uint64_t> free_{1ULL << 40};  // what the disk is said to have
     TestDirectory folder_;
     std::filesystem::path root_;
     std::unique_ptr<ThreadPool> workers_, splits_;

@@ -280,6 +280,28 @@ TEST_F(Engine, ASplitGoesOnWhereItStopped) {
     EXPECT_TRUE(line("r").balanced());
 }
 
+TEST_F(Engine, AFullDiskStopsASplitAndSpaceLetsItGoOn) {
+    route("r", kRowSteps);
+    open();
+    std::string csv = "who,n\n";
+    for (int i = 1; i <= 20000; ++i) csv += "p" + std::to_string(i) + "," + std::to_string(i) + "\n";
+    put("r", csv);
+    start();
+    for (int full = 0; full < 3; ++full) {
+        const auto before = line("r").sum(Outcome::kMade);
+        until("more are out", [&] { return line("r").sum(Outcome::kMade) > before || line("r").waiting == 0; });
+        free_ = 0;
+        queues_->check_disk();
+        free_ = 1ULL << 40;
+        queues_->check_disk();
+    }
+    settle("r");
+    EXPECT_EQ(line("r").sum(Outcome::kMade), 20000) << "not one lost, not one twice";
+    EXPECT_EQ(line("records").sum(Outcome::kTaken), 20000);
+    EXPECT_TRUE(in("dead/r").empty());
+    EXPECT_TRUE(line("r").balanced());
+}
+
 TEST_F(Engine, WhatWasInHandAtTwoCrashesIsDeadLettered) {
     route("r", kNoteSteps);
     open();
