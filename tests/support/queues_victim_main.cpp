@@ -33,7 +33,7 @@ int victim_run(char** arguments) {
         if (::write(report, line.data(), line.size()) < 0) ::_exit(1);
     };
     Taker* consumer = nullptr;
-    const auto taker = queues.take("in/r", pool, [&](TakenMessage message) {
+    const auto taker = queues.take("in/r", pool, [&](const TakenMessage& message) {
         const auto id = message.message.message_id();
         Unit unit;
         unit.settled.push_back({message.queue, message.sequence});

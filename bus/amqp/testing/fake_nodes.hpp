@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -28,9 +29,10 @@ public:
     std::deque<Message> out;
     std::vector<Settlement> outcomes;
     int detached = 0;
-    bool full = false;  // open() is false and messages are released
-    bool hold = false;  // messages are not settled
-    bool echo = false;  // what arrives is offered at out/…
+    // Set by a test at any time:
+    std::atomic<bool> full = false;  // open() is false and messages are released
+    std::atomic<bool> hold = false;  // messages are not settled
+    std::atomic<bool> echo = false;  // what arrives is offered at out/…
 
     template <class Condition>
     bool wait(Condition condition) {
