@@ -26,7 +26,7 @@ TEST(ParseDate, RefusesWhatDoesNotFitAndKeepsTheValueToItself) {
         {"2024", "MM"},
     };
     for (const auto& [text, pattern] : cases) {
-        const Error error = error_of([&] { parse_date(text, pattern); });
+        const Error error = error_of([&text = text, &pattern = pattern] { parse_date(text, pattern); });
         EXPECT_EQ(error.code(), "FUN-001") << text;
         EXPECT_EQ(error.fault(), Fault::kPoison);
         EXPECT_THAT(error.what(), HasSubstr(pattern));
