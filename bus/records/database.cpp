@@ -109,7 +109,7 @@ Database::Database(const std::filesystem::path& file, Mode mode, std::chrono::mi
             run("PRAGMA journal_mode=WAL");
         }
         run("PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; PRAGMA temp_store=MEMORY; PRAGMA foreign_keys=OFF");
-        run(mode == Mode::kWrite ? "PRAGMA cache_size=-32768" : "PRAGMA cache_size=-4096; PRAGMA query_only=1");
+        run(mode == Mode::kWrite ? "PRAGMA cache_size=-8192" : "PRAGMA cache_size=-4096; PRAGMA query_only=1");
     } catch (...) {
         statements_.clear();
         sqlite3_close(handle_);
