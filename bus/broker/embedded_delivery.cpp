@@ -8,7 +8,7 @@ namespace clrbus {
 namespace {
 
 constexpr int kMessagesPerJob = 32;  // then others on the executor have their turn
-constexpr std::uint64_t kRecentBytes = 16ULL << 20;
+constexpr std::uint64_t kRecentBytes = 8ULL << 20;
 
 void delivery_run(const std::shared_ptr<EmbeddedQueues::State>& state, const std::shared_ptr<Delivery>& delivery) {
     std::unique_lock lock(state->mutex);
