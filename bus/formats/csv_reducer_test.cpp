@@ -182,7 +182,9 @@ TEST(CsvReducer, HoldsOneRowInMemory) {
         if (i == 100) before = resident_bytes();
     }
     EXPECT_EQ(reducer.finish().kept, 6'500U);
-    if (!kSanitized) EXPECT_LT(resident_bytes(), before + (16u << 20));
+    if (!kSanitized) {
+        EXPECT_LT(resident_bytes(), before + (16u << 20));
+    }
     EXPECT_GT(size, 45u << 20);
 }
 

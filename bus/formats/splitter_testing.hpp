@@ -106,7 +106,9 @@ inline void expect_bounded(RecordSplitter& splitter, const std::function<std::st
         written += part.size();
         if (i == 100) before = resident_bytes();
     }
-    if (!kSanitized) EXPECT_LT(resident_bytes(), before + (16u << 20));
+    if (!kSanitized) {
+        EXPECT_LT(resident_bytes(), before + (16u << 20));
+    }
 }
 
 // Any change of bytes ends in records, broken records and Errors, in every chunk size alike.
