@@ -200,12 +200,13 @@ def the_waiting_list(bus, todo):
 
 
 def the_dead_letters(bus, todo):
-    found = Counter()
+    found, why = Counter(), {}
     for d in bus.dead_letters():
         parent = bus.control('dead-show', route=d['route'], number=d['number'])['headers'].get('clrbus-parent') if d['row'] else None
         found[(d['route'], parent or d['id'])] += 1
+        why[(d['route'], parent or d['id'])] = d['code'], d['reason'], d['at']
     wanted = Counter((d.route, d.id) for d in todo if d.expect == 'dead')
-    assert found == wanted, 'missing %s, too many %s' % (list((wanted - found).items())[:5], list((found - wanted).items())[:5])
+    assert found == wanted, 'missing %s, too many %s' % (list((wanted - found).items())[:5], [(k, why[k]) for k in list(found - wanted)[:5]])
 
 
 def main():
