@@ -325,6 +325,30 @@ TEST_F(Engine, WhatWasInHandAtTwoCrashesIsDeadLettered) {
     EXPECT_TRUE(line("r").balanced());
 }
 
+TEST_F(Engine, ALargeFileThatGoesOnIsInHandAtManyCrashes) {
+    route("r", kRowSteps);
+    open();
+    std::string csv = "who,n\n";
+    for (int i = 1; i <= 20000; ++i) csv += "p" + std::to_string(i) + "," + std::to_string(i) + "\n";
+    put("r", csv);
+    const std::uint64_t suspect = in("in/r").at(0).sequence;
+    for (int crash = 0; crash < 3; ++crash) {
+        const auto before = line("r").sum(Outcome::kMade);
+        start();
+        until("it goes on", [&] { return line("r").sum(Outcome::kMade) > before; });
+        close();
+        std::fstream in_hand(root_ / "in-hand", std::ios::binary | std::ios::in | std::ios::out);
+        in_hand.write(reinterpret_cast<const char*>(&suspect), sizeof suspect);
+        in_hand.close();
+        open();
+    }
+    start();
+    settle("r");
+    EXPECT_TRUE(in("dead/r").empty());
+    EXPECT_EQ(line("r").sum(Outcome::kMade), 20000);
+    EXPECT_EQ(line("records").sum(Outcome::kTaken), 20000);
+}
+
 TEST_F(Engine, GenerationsRiseWithChangeAndSurvive) {
     route("r", kNoteSteps);
     start();
