@@ -10,8 +10,6 @@
 namespace clrbus {
 namespace {
 
-constexpr std::uint64_t kRecordsWaiting = 10'000;
-
 // At start there is nothing else to do than to wait for the disk.
 void commit_and_wait(Queues& queues, Executor& executor, Unit unit) {
     std::promise<CommitState> done;
@@ -29,10 +27,7 @@ RouteEngine::RouteEngine(Parts parts, std::vector<std::shared_ptr<const Compiled
         parts_.queues.declare(route->inbox(), parts_.limits);
         parts_.queues.declare(route->dead(), QueueLimits{~0ULL, ~0ULL});
     }
-    // A store that is slower than the routes holds them up here, not in memory: each waiting message costs some.
-    QueueLimits before_store = parts_.limits;
-    before_store.max_messages = std::min<std::uint64_t>(before_store.max_messages, kRecordsWaiting);
-    parts_.queues.declare("records", before_store);
+    parts_.queues.declare("records", parts_.limits);
     give_generations();
     count_suspects();
 }
