@@ -246,6 +246,14 @@ TEST_F(Disclosure, ReadersAtTheSameTimeShareAChain) {
     EXPECT_EQ(check.first_bad, 0);
 }
 
+TEST_F(Disclosure, ALookAtWhatIsNobodysIsWrittenDown) {
+    const auto before = campus_.store->verify_chain().lines;
+    EXPECT_EQ(campus_.store->disclose(kStaffReader, "", "dead letter", "dead/pesc/1"), Release::kReleased);
+    ASSERT_EQ(campus_.store->verify_chain().lines, before + 1);
+    EXPECT_EQ(campus_.store->disclosures("", before, 10).back().what, "dead/pesc/1");
+    EXPECT_NE(campus_.store->disclose({Reader::Kind::kNobody, "", ""}, "", "x", "y"), Release::kReleased);
+}
+
 TEST_F(Disclosure, WithoutALineThereIsNoAnswer) {
     Database blocker(dir_.path() / "disclosure.db", Database::Mode::kWrite);
     blocker.run("DROP TABLE disclosure");
