@@ -51,7 +51,9 @@ void delivery_run(const std::shared_ptr<EmbeddedQueues::State>& state, const std
 }  // namespace
 
 void RecentMessages::add(std::uint64_t sequence, const Message& message, const Headers& headers) {
-    const auto bytes = message.size() + 512;
+    // What it takes in memory, not on the disk: the message, its views, and two strings and a node for each header.
+    auto bytes = message.size() + 1024;
+    for (const auto& [name, value] : headers.entries()) bytes += name.size() + value.size() + 128;
     if (bytes > kRecentBytes / 4) return;
     bytes_ += bytes;
     kept_[sequence] = {{message, headers}, bytes};
