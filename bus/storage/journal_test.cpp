@@ -59,7 +59,7 @@ JournalOptions test_options() {
     return options;
 }
 
-std::unique_ptr<Journal> open_journal(Files& files, Replayed& replayed, JournalOptions options = test_options()) {
+std::unique_ptr<Journal> open_journal(Files& files, Replayed& replayed, const JournalOptions& options = test_options()) {
     auto journal = std::make_unique<Journal>(files, options);
     journal->recover({{1, kSegmentHeaderBytes}, 1, true}, [&](std::span<const RecoveredRecord> run) {
         ++replayed.runs;
@@ -127,6 +127,7 @@ TEST(Journal, SyncsOnceForAllThatWaits) {
     options.paused = true;
     const auto journal = open_journal(files, nothing, options);
     std::vector<std::future<JournalResult>> results;
+    results.reserve(100);
     for (int i = 0; i < 100; ++i) results.push_back(submit(*journal, {"x"}));
     EXPECT_GT(journal->pending_bytes(), 0U);
     const auto before = journal->groups();

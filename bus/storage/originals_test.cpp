@@ -138,6 +138,7 @@ TEST(RealFiles, WritesManyParts) {
     const auto file = real_files().open(directory.path() + "/f", Open::kCreate);
     std::vector<std::string> owned;
     std::string all;
+    owned.reserve(2000);
     for (int i = 0; i < 2000; ++i) owned.push_back(i % 3 == 0 ? "" : std::to_string(i));
     std::vector<std::string_view> parts(owned.begin(), owned.end());
     for (const auto& part : owned) all += part;
