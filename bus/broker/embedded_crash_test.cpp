@@ -53,7 +53,7 @@ void crash_live(PowerCutFiles& files, Told& told, std::uint32_t seed, int first_
     queues->declare("in/r", {});
     queues->declare("records", {});
     Taker* taker_pointer = nullptr;
-    auto taker = queues->take("in/r", pool, [&](TakenMessage message) {
+    auto taker = queues->take("in/r", pool, [&](const TakenMessage& message) {
         const std::string id(message.message.message_id());
         if (roll(8) == 0) {
             queues->release(message.queue, message.sequence, Time{}, true, pool, [](CommitState) {});

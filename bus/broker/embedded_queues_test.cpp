@@ -45,7 +45,7 @@ protected:
         queues_->declare("in/r", {});
         queues_->declare("records", {});
     }
-    PutState put(std::string body, std::string key = "") {
+    PutState put(const std::string& body, std::string key = "") {
         std::vector<Put> batch;
         batch.push_back(put_of("in/r", body, std::move(key)));
         std::promise<PutState> done;
