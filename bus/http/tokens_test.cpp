@@ -27,23 +27,23 @@ HttpRequest with_authorization(const std::string& value) {
 class HttpTokensTest : public testing::Test {
 protected:
     HttpTokensTest() {
-        tokens.replace({{"canvas", HttpTokens::hash("canvas-secret"), {"publish:canvas"}},
+        tokens_.replace({{"canvas", HttpTokens::hash("canvas-secret"), {"publish:canvas"}},
                         {"all", HttpTokens::hash("all-secret"), {"publish:*", "staff"}}});
     }
     int status(const std::string& authorization, const std::string& right = "publish:canvas") {
-        const HttpTokens::Check check = tokens.check(with_authorization(authorization), right);
+        const HttpTokens::Check check = tokens_.check(with_authorization(authorization), right);
         EXPECT_NE(check.caller.has_value(), check.refuse.has_value());
         return check.refuse ? check.refuse->status : 0;
     }
-    StandingClock clock;
-    HttpTokens tokens{clock};
+    StandingClock clock_;
+    HttpTokens tokens_{clock_};
 };
 
 TEST_F(HttpTokensTest, RefusesWhatIsNoToken) {
     for (const char* value : {"", "Bearer", "Bearer ", "Basic canvas-secret", "canvas-secret", "Bearer canvas-secre",
                               "Bearer canvas-secrets", "Bearer canvas-secret x"})
         EXPECT_EQ(status(value), 401) << value;
-    const auto check = tokens.check(with_authorization(""), "staff");
+    const auto check = tokens_.check(with_authorization(""), "staff");
     EXPECT_THAT(std::string(check.refuse->fields.get("WWW-Authenticate")), HasSubstr("Bearer"));
 }
 
@@ -56,25 +56,25 @@ TEST_F(HttpTokensTest, BindsATokenToWhatItMay) {
     EXPECT_EQ(status("Bearer all-secret", "publish:people"), 0);
     EXPECT_EQ(status("Bearer all-secret", "staff"), 0);
     EXPECT_EQ(status("Bearer all-secret", "operate"), 403);
-    EXPECT_EQ(tokens.check(with_authorization("Bearer all-secret"), "staff").caller->name, "all");
+    EXPECT_EQ(tokens_.check(with_authorization("Bearer all-secret"), "staff").caller->name, "all");
 }
 
 TEST_F(HttpTokensTest, HoldsBackGuessingButNotTheRightToken) {
     for (int i = 0; i < 20; ++i) EXPECT_EQ(status("Bearer guess"), 401);
     EXPECT_EQ(status("Bearer guess"), 429);
     EXPECT_EQ(status("Bearer canvas-secret"), 0);
-    clock.at += std::chrono::seconds(61);
+    clock_.at += std::chrono::seconds(61);
     EXPECT_EQ(status("Bearer guess"), 401);
 }
 
 TEST_F(HttpTokensTest, AsksWithoutCountingWhereStrangersAreWelcome) {
-    for (int i = 0; i < 30; ++i) EXPECT_FALSE(tokens.may(with_authorization(""), "operate"));
-    EXPECT_TRUE(tokens.may(with_authorization("Bearer all-secret"), "staff"));
+    for (int i = 0; i < 30; ++i) EXPECT_FALSE(tokens_.may(with_authorization(""), "operate"));
+    EXPECT_TRUE(tokens_.may(with_authorization("Bearer all-secret"), "staff"));
     EXPECT_EQ(status("Bearer guess"), 401);
 }
 
 TEST_F(HttpTokensTest, ForgetsReplacedTokens) {
-    tokens.replace({});
+    tokens_.replace({});
     EXPECT_EQ(status("Bearer canvas-secret"), 401);
 }
 
