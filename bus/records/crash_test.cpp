@@ -46,8 +46,8 @@ TakenMessage numbered(int i) {
         default:
             break;
     }
-    word.number(static_cast<std::uint64_t>(i + 1));
-    TakenMessage message = word.taken(static_cast<std::uint64_t>(i + 1));
+    word.number(static_cast<std::uint64_t>(i) + 1);
+    TakenMessage message = word.taken(static_cast<std::uint64_t>(i) + 1);
     if (i % 97 == 96) message.headers.remove(header::kApply);
     return message;
 }

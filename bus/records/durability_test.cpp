@@ -235,6 +235,7 @@ TEST_F(Disclosure, ACopiedLineIsFound) {
 
 TEST_F(Disclosure, ReadersAtTheSameTimeShareAChain) {
     std::vector<std::jthread> readers;
+    readers.reserve(6);
     for (int t = 0; t < 6; ++t) {
         readers.emplace_back([this] {
             for (int i = 0; i < 20; ++i) campus_.record(learner_);

@@ -21,7 +21,7 @@ protected:
     Campus campus_{dir_.path()};
 };
 
-Said job(std::string key, std::string hr) {
+Said job(const std::string& key, std::string hr) {
     return Said::statement("hr", key).id("hr-id", std::move(hr)).says({key});
 }
 
@@ -278,6 +278,7 @@ void expect_one_end(const std::vector<Said>& words, std::size_t most_orders) {
         std::string named;
         for (const int round : {1, 2}) {
             std::vector<TakenMessage> messages;
+            messages.reserve(order.size());
             for (const std::size_t i : order) messages.push_back(words[i].taken());
             if (round == 2) std::reverse(messages.begin(), messages.end());
             for (const auto& result : campus.store->apply(messages).results) ASSERT_NE(result.outcome, Outcome::kDead);

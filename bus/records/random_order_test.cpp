@@ -96,6 +96,7 @@ TEST(RandomOrder, OfARandomSetEndsTheSame) {
         Dice dice(static_cast<unsigned>(set + 1));
         std::vector<Said> words;
         const int size = 4 + dice.upto(7);
+        words.reserve(static_cast<std::size_t>(size));
         for (int i = 0; i < size; ++i) words.push_back(random_word(dice, i + 1));
         std::string expected;
         for (int order = 0; order < 6; ++order) {

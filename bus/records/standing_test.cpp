@@ -76,6 +76,7 @@ TEST(Standing, IsTheSameForEveryOrder) {
     std::iota(order.begin(), order.end(), 0U);
     do {
         std::vector<Word> shuffled;
+        shuffled.reserve(order.size());
         for (const std::size_t i : order) shuffled.push_back(words[i]);
         const std::vector<bool> result = standing(shuffled);
         for (std::size_t i = 0; i < shuffled.size(); ++i) {
