@@ -21,7 +21,7 @@ using testing::HasSubstr;
 namespace fs = std::filesystem;
 
 class DirectoryDoor : public testing::Test {
-protected:
+public:
     DirectoryDoor() {
         element_->name = "pickup";
         element_->attributes = {{"settle", "PT0S"}, {"schedule", "PT1S"}};

@@ -23,7 +23,7 @@ using testing::HasSubstr;
 using testing::Not;
 
 class ListenDoor : public testing::Test {
-protected:
+public:
     ListenDoor() {
         element->name = "post";
         tokens.replace({{"canvas", HttpTokens::hash("canvas-token"), {"publish:canvas"}},
@@ -241,7 +241,7 @@ TEST_F(ListenDoor, RefusesAPathInUse) {
 
 // Signed events.
 class SignedDoor : public ListenDoor {
-protected:
+public:
     SignedDoor() {
         element->attributes = {{"authentication", "jwt"}, {"jwks-file", (folder / "jwks.json").string()}};
         write_keys({&key()});
