@@ -28,7 +28,7 @@ class HttpTokensTest : public testing::Test {
 protected:
     HttpTokensTest() {
         tokens_.replace({{"canvas", HttpTokens::hash("canvas-secret"), {"publish:canvas"}},
-                        {"all", HttpTokens::hash("all-secret"), {"publish:*", "staff"}}});
+                         {"all", HttpTokens::hash("all-secret"), {"publish:*", "staff"}}});
     }
     int status(const std::string& authorization, const std::string& right = "publish:canvas") {
         const HttpTokens::Check check = tokens_.check(with_authorization(authorization), right);

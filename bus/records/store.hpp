@@ -70,8 +70,8 @@ public:
     // Every stored word about that achievement of that learner, newest first, those in force and those replaced.
     std::vector<Why> why(const Reader& reader, const std::string& learner, std::string_view achievement_key);
     std::optional<DefinitionRecord> definition(std::string_view key, std::string_view source = {}) const;
-    // A line of the log for what another room releases from what it holds (a cached credential; a dead letter, with no learner).
-    // Not kReleased: refused, and logged so.
+    // A line of the log for what another room releases from what it holds (a cached credential; a dead letter, with no
+    // learner). Not kReleased: refused, and logged so.
     Release disclose(const Reader& reader, const std::string& learner, std::string_view purpose, std::string_view what);
 
     // ── A person's decisions ── (each logged with who and why; Error(kPoison, "REC-030"…) when it does not fit)
