@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <mutex>
 #include <vector>
 
 namespace clrbus {
@@ -18,6 +19,9 @@ public:
 
     // The sequences that were in hand when the process before ended without stop. Call once, before the first hold.
     std::vector<std::uint64_t> take_leftovers();
+
+    // Held while a suspect is worked on.
+    std::mutex& alone() { return alone_; }
 
     // Marks a sequence as in hand for the life of the object.
     class Hold {
@@ -36,6 +40,7 @@ private:
     static constexpr int kSlots = 256;
     std::uint64_t* slots_ = nullptr;  // the mapping: a store reaches the page cache and outlives a kill
     int file_ = -1;
+    std::mutex alone_;
 };
 
 }  // namespace clrbus

@@ -121,6 +121,9 @@ void RouteWorker::run(TakenMessage message) {
             suspect != parts_.suspects.end() && suspect->second >= 2) {
             throw Error(Fault::kPoison, "ROUTE-105", "taking", "crashed the bus: it was in hand when the process ended, twice");
         }
+        // One suspect at a time: what was in hand beside the message that ends the process must not die with it.
+        std::unique_lock<std::mutex> alone(parts_.guard.alone(), std::defer_lock);
+        if (parts_.suspects.count(message.sequence) != 0) alone.lock();
         const CrashGuard::Hold hold(parts_.guard, message.sequence);
         if (message.message.body_kind() == Message::BodyKind::kSeveralData) work.body = joined = message.message.body_copy();
         const bool spooled = message.headers.has(kSpooled);
