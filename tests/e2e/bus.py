@@ -181,7 +181,10 @@ class Bus:
     def settled(self, routes=None, seconds=120):
         """Waits until nothing waits in the inboxes and the records queue, then gives the balanced ledger."""
         def quiet():
+            self.dead()
             answer = self.command('ledger', expect=None)
+            if 'error' in answer:
+                raise AssertionError('the ledger: %s' % answer['error'])
             lines = {a['account']: a for a in answer['accounts']}
             waiting = sum(a['waiting'] for n, a in lines.items() if routes is None or n in routes or n == 'records')
             return lines if waiting == 0 and answer['balanced'] else None
