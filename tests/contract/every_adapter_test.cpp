@@ -38,7 +38,7 @@ std::vector<fs::path> files_of(const fs::path& folder) {
 }
 
 class EveryAdapter : public testing::TestWithParam<const AdapterInfo*> {
-protected:
+public:
     EveryAdapter() {
         tokens.replace({{"sender", HttpTokens::hash(kToken), {"publish:people"}}});
         server.start();
