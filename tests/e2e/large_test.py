@@ -106,7 +106,9 @@ def main():
             bus.start()
 
             def warm():
+                # One after the other: a grade that comes before its person is held first, and counted so.
                 bus.drop('people', 'first.csv', make.person(options.rows + 5))
+                wait_for('the first person', lambda: bus.dead() or bus.control('status')['records']['learners'] == 1)
                 bus.drop('grades', 'first.json', b'[' + make.grade_event(options.rows + 5, submission=999999999) + b']')
                 wait_for('the first two', lambda: bus.dead() or all(bus.ledger()[r].get('split', 0) == 1 for r in ('people', 'grades')))
                 bus.settled()
