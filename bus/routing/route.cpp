@@ -81,7 +81,7 @@ std::shared_ptr<const CompiledRoute> CompiledRoute::compile(const Config& elemen
             route->split_->parsers = std::make_shared<ParserPool>(route->split_->schemas);
         prefix = "child ";
     }
-    route->steps_ = make_steps(steps, assets, prefix);
+    route->steps_ = make_steps(steps, assets, prefix, route->split_.has_value());
 
     std::string all;
     append_element(all, element);

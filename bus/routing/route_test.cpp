@@ -50,6 +50,7 @@ TEST_F(RouteFile, SaysFileLineAndWhatWasExpected) {
     EXPECT_THAT(error_of(std::string("<split format=\"xml\"/>") + kTo), HasSubstr("ROUTE-015"));
     EXPECT_THAT(error_of(std::string("<set-header name=\"clrbus-x\" value=\"1\"/>") + kTo), HasSubstr("ROUTE-021"));
     EXPECT_THAT(error_of(std::string("<set-header name=\"x\"/>") + kTo), HasSubstr("ROUTE-020"));
+    EXPECT_THAT(error_of(std::string(kTo) + "\n<log text=\"x\"/>"), AllOf(HasSubstr("ROUTE-025"), HasSubstr("routes.xml:4")));
 }
 
 TEST_F(RouteFile, OneThatDoesNotCompileLeavesTheOthers) {

@@ -39,52 +39,85 @@ Flow apply_steps(const Steps& steps, Work& work) {
     return Flow::kNext;
 }
 
+// name of the element, function in steps/, what it needs, whether it ends the message's way
+#define CLRBUS_STEPS(STEP)                                  \
+    STEP("parse", make_parse, never, false)                 \
+    STEP("validate", make_validate, always, false)          \
+    STEP("split", make_split, never, false)                 \
+    STEP("transform", make_transform, always, false)        \
+    STEP("choose", make_choose, always, false)              \
+    STEP("filter", make_filter, always, false)              \
+    STEP("set-header", make_set_header, never, false)       \
+    STEP("remove-header", make_remove_header, never, false) \
+    STEP("log", make_log, never, false)                     \
+    STEP("to", make_to, to_records, true)
+
+#define CLRBUS_DECLARE(name, make, needs, ends) \
+    std::unique_ptr<Step> make(const Config& element, RouteAssets& assets, const StepPlace& place);
+CLRBUS_STEPS(CLRBUS_DECLARE)
+
 namespace {
 
-bool needs_document(std::string_view name) {
-    return name == "validate" || name == "transform" || name == "choose" || name == "filter" || name == "to";
+bool always(const Config&) {
+    return true;
+}
+bool never(const Config&) {
+    return false;
+}
+bool to_records(const Config& element) {
+    return static_cast<bool>(element.child("records"));
 }
 
-std::unique_ptr<Step> make_step(const Config& element, RouteAssets& assets) {
-    const std::string_view name = element.name();
-    if (name == "validate") return make_validate(element, assets);
-    if (name == "transform") return make_transform(element, assets);
-    if (name == "choose") return make_choose(element, assets);
-    if (name == "filter") return make_filter(element, assets);
-    if (name == "set-header") return make_set_header(element, assets);
-    if (name == "log") return make_log(element, assets);
-    if (name == "to") return make_to(element, assets);
-    if (name == "split") element.fail("ROUTE-012", "a split is the first step of a route, and there is one");
-    element.fail("ROUTE-013", "'" + std::string(name) + "' is no step");
+#define CLRBUS_ENTRY(name, make, needs, ends) StepKind{name, make, needs, ends},
+constexpr StepKind kStepKinds[] = {CLRBUS_STEPS(CLRBUS_ENTRY)};
+
+const StepKind& kind_of(const Config& element) {
+    for (const StepKind& kind : kStepKinds) {
+        if (kind.name == element.name()) return kind;
+    }
+    element.fail("ROUTE-013", "'" + std::string(element.name()) + "' is no step");
 }
 
 }  // namespace
 
-Steps make_steps(const std::vector<Config>& elements, RouteAssets& assets, const std::string& prefix) {
+std::span<const StepKind> step_kinds() {
+    return kStepKinds;
+}
+
+// A split is no step of its own: the worker drives it, and the route takes it out in front (routing/splitter.hpp).
+std::unique_ptr<Step> make_split(const Config& element, RouteAssets&, const StepPlace&) {
+    element.fail("ROUTE-012", "a split is the first step of a route, and there is one");
+}
+
+Steps make_steps(const std::vector<Config>& elements, RouteAssets& assets, const std::string& prefix, bool parsed) {
     Steps steps;
-    bool parsed = !prefix.empty();  // inside a choose, or behind a split, there is a document already
+    const auto add = [&steps](std::unique_ptr<Step> step, const std::string& label) {
+        step->name(label);
+        steps.push_back(std::move(step));
+    };
     for (std::size_t i = 0; i < elements.size(); ++i) {
         const Config& element = elements[i];
-        const std::string label = prefix + std::to_string(i + 1) + " " + std::string(element.name());
+        const StepKind& kind = kind_of(element);
+        const StepPlace place{prefix + std::to_string(i + 1), parsed};
+        const std::string label = place.position + " " + std::string(element.name());
         const Config* behind = i + 1 < elements.size() && elements[i + 1].name() == "validate" ? &elements[i + 1] : nullptr;
-        if (element.name() == "parse") {
+        if (kind.name == "parse") {
             if (parsed) element.fail("ROUTE-014", "the message is a document already");
             const bool fused = behind != nullptr && element.get("format") == "xml";
-            steps.push_back(make_parse(element, assets, fused ? behind : nullptr));
-            steps.back()->name(label);
+            add(make_parse_with(element, assets, fused ? behind : nullptr), label);
             parsed = true;
             if (fused) ++i;
             continue;
         }
-        if (!parsed && needs_document(element.name())) {
-            const bool fused = element.name() == "validate";
-            steps.push_back(make_parse(Config(), assets, fused ? &element : nullptr));
-            steps.back()->name(label);
+        if (!parsed && kind.needs_document(element)) {
+            const bool fused = kind.name == "validate";
+            add(make_parse_with(Config(), assets, fused ? &element : nullptr), label);
             parsed = true;
             if (fused) continue;
         }
-        steps.push_back(make_step(element, assets));
-        steps.back()->name(label);
+        if (kind.ends && i + 1 < elements.size())
+            elements[i + 1].fail("ROUTE-025", "it is never reached: <" + std::string(kind.name) + "> ends the message's way");
+        add(kind.make(element, assets, {place.position, parsed}), label);
     }
     return steps;
 }

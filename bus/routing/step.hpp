@@ -2,8 +2,12 @@
 // once per generation, read-only, applied by any worker.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "routing/work.hpp"
@@ -23,7 +27,7 @@ public:
     virtual ~Step() = default;
     // Throws Error: the engine settles it (routing/faults.hpp).
     virtual Flow apply(Work& work) const = 0;
-    const std::string& name() const { return name_; }  // "transform", with its position: "3 transform"
+    const std::string& name() const { return name_; }  // "3 transform": position and element
     void name(std::string text) { name_ = std::move(text); }
 
 private:
@@ -35,17 +39,29 @@ using Steps = std::vector<std::unique_ptr<Step>>;
 // Applies them in order; an Error leaves with the step's name in front.
 Flow apply_steps(const Steps& steps, Work& work);
 
-// One function a step; the element is validated by xsd/routes.xsd. Each throws Error(kConfig) with file and line.
-std::unique_ptr<Step> make_parse(const Config& element, RouteAssets& assets, const Config* validate_behind);
-std::unique_ptr<Step> make_validate(const Config& element, RouteAssets& assets);
-std::unique_ptr<Step> make_transform(const Config& element, RouteAssets& assets);
-std::unique_ptr<Step> make_choose(const Config& element, RouteAssets& assets);
-std::unique_ptr<Step> make_filter(const Config& element, RouteAssets& assets);
-std::unique_ptr<Step> make_set_header(const Config& element, RouteAssets& assets);
-std::unique_ptr<Step> make_log(const Config& element, RouteAssets& assets);
-std::unique_ptr<Step> make_to(const Config& element, RouteAssets& assets);
+// Where a step stands while its route compiles.
+struct StepPlace {
+    std::string position;  // "4", or "4.1.2": second step of the first branch of the fourth step
+    bool parsed = false;   // a document is there when the message comes here
+    std::string inside(std::size_t branch) const { return position + "." + std::to_string(branch) + "."; }
+};
 
-// The steps among an element's children, from the from-th on. prefix: position of the surrounding step ("4.1 ").
-Steps make_steps(const std::vector<Config>& elements, RouteAssets& assets, const std::string& prefix);
+// One kind of step. All of them stand in one table (step.cpp): adding one is one line there, one file in steps/, its element
+// in xsd/routes.xsd and its entry in tests/contract/every_step_test.cpp.
+struct StepKind {
+    std::string_view name;  // of the element
+    // The element is validated by xsd/routes.xsd. Throws Error(kConfig) with file and line.
+    std::unique_ptr<Step> (*make)(const Config& element, RouteAssets& assets, const StepPlace& place);
+    bool (*needs_document)(const Config& element);  // XML is parsed in front of it, where nothing else has made a document
+    bool ends;                                      // the message never comes to a step behind it
+};
+std::span<const StepKind> step_kinds();
+
+// parse, with the validate that stands right behind it (null: none does).
+std::unique_ptr<Step> make_parse_with(const Config& element, RouteAssets& assets, const Config* validate_behind);
+
+// The steps among an element's children. prefix: position of the surrounding step with its branch ("4.1."). parsed: there is a
+// document already.
+Steps make_steps(const std::vector<Config>& elements, RouteAssets& assets, const std::string& prefix, bool parsed);
 
 }  // namespace clrbus

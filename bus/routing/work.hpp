@@ -13,7 +13,18 @@
 
 namespace clrbus {
 
+class Clock;
 class CompiledRoute;
+namespace storage {
+class Originals;
+}
+
+// What steps may use beside the message. Outlives every Work. In a dry run the members are null: a step has no effect there.
+struct StepServices {
+    Queues* queues = nullptr;  // to read notes; what a step causes goes into outputs and notes of the Work
+    storage::Originals* originals = nullptr;
+    Clock* clock = nullptr;
+};
 
 struct Work {
     const CompiledRoute& route;
@@ -25,10 +36,13 @@ struct Work {
     bool validated = false;    // by the parse itself
     std::uint64_t number = 0;  // record number of a child, 0 otherwise
     std::uint64_t source_number = 0;
+    const StepServices* services = nullptr;  // null in a dry run
+    const Message* message = nullptr;        // in hand; null for a child of a split and in a dry run
 
     // What it causes:
     std::vector<Put> outputs;
     std::vector<LedgerEntry> ledger;
+    std::vector<Note> notes;
     std::string filtered;  // the reason, when a filter ended it
 
     // The headers and door facts as XPath variables.

@@ -34,7 +34,7 @@ std::string suspect_note(std::uint64_t sequence) {
 }  // namespace
 
 RouteWorker::RouteWorker(std::shared_ptr<const CompiledRoute> route, WorkerParts parts)
-    : route_(std::move(route)), parts_(parts) {
+    : route_(std::move(route)), parts_(parts), services_{&parts.queues, &parts.originals, &parts.clock} {
     state_.id = route_->id();
     state_.generation = route_->generation;
 }
@@ -114,6 +114,8 @@ void RouteWorker::run(TakenMessage message) {
     Work work{.route = *route_, .id = id, .body = message.message.body(), .headers = message.headers, .document = {}};
     work.headers.remove(header::kDeadStep);
     work.source_number = source_number_of(message);
+    work.services = &services_;
+    work.message = &message.message;
     std::string joined;  // a body of several data sections has no single view
     try {
         if (id.empty()) work.id = name_uuid(kOutputNamespace, route_->inbox() + "\n" + std::to_string(message.sequence));
@@ -150,6 +152,7 @@ void RouteWorker::run(TakenMessage message) {
                     const log::Scope split_scope(route_->id(), id);
                     Work parent{.route = *route_, .id = id, .body = message.message.body(), .headers = headers, .document = {}};
                     parent.source_number = number;
+                    parent.services = &services_;
                     run_split(message, parent);
                 });
                 return;
@@ -210,6 +213,7 @@ void RouteWorker::run_whole(const TakenMessage& message, Work& work) {
     Unit unit;
     unit.outputs = std::move(work.outputs);
     unit.ledger = std::move(work.ledger);
+    unit.notes = std::move(work.notes);
     const Outcome outcome = unit.outputs.empty() ? Outcome::kFiltered : Outcome::kDelivered;
     finish(unit, message, work, outcome);
     if (!work.filtered.empty()) counter("clrbus_filtered_total{route=\"" + route_->id() + "\"}").add();

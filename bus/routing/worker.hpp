@@ -79,6 +79,7 @@ private:
 
     std::shared_ptr<const CompiledRoute> route_;  // shared with the engine; read-only
     WorkerParts parts_;
+    const StepServices services_;
 
     mutable std::mutex mutex_;  // guards state_, in_flight_, stopping_
     std::condition_variable idle_;

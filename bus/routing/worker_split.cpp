@@ -86,6 +86,7 @@ void RouteWorker::run_split(const TakenMessage& message, Work& parent) {
         work.parsed = true;
         work.validated = record.validated;
         work.number = record.number;
+        work.services = &services_;
         work.source_number = parent.source_number + record.number;
         work.headers.set(header::kPosition, std::to_string(record.number));
         work.headers.set(header::kParent, parent.id);
@@ -100,6 +101,7 @@ void RouteWorker::run_split(const TakenMessage& message, Work& parent) {
                 unit.outputs.push_back(std::move(put));
             }
             for (LedgerEntry& entry : work.ledger) unit.ledger.push_back(std::move(entry));
+            for (Note& made : work.notes) unit.notes.push_back(std::move(made));
         } catch (Error& e) {
             if (e.fault() != Fault::kPoison) throw;
             e.where().row = record.number;

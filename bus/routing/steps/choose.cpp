@@ -29,13 +29,13 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Step> make_choose(const Config& element, RouteAssets& assets) {
+std::unique_ptr<Step> make_choose(const Config& element, RouteAssets& assets, const StepPlace& place) {
     std::vector<Choose::Branch> branches;
     std::size_t number = 0;
     for (const Config& child : element.children()) {
         Choose::Branch branch;
         if (child.name() == "when") branch.test = assets.xpath(child, "test");
-        branch.steps = make_steps(child.children(), assets, "choose " + std::to_string(++number) + ".");
+        branch.steps = make_steps(child.children(), assets, place.inside(++number), place.parsed);
         branches.push_back(std::move(branch));
     }
     return std::make_unique<Choose>(std::move(branches));

@@ -23,7 +23,7 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Step> make_filter(const Config& element, RouteAssets& assets) {
+std::unique_ptr<Step> make_filter(const Config& element, RouteAssets& assets, const StepPlace&) {
     return std::make_unique<Filter>(assets.xpath(element, "test"), element.require("reason"));
 }
 

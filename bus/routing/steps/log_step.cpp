@@ -22,7 +22,7 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Step> make_log(const Config& element, RouteAssets&) {
+std::unique_ptr<Step> make_log(const Config& element, RouteAssets&, const StepPlace&) {
     const std::string level = element.get("level", "info");
     return std::make_unique<LogStep>(level == "debug"  ? log::Level::kDebug
                                      : level == "warn" ? log::Level::kWarn

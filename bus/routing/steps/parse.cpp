@@ -36,7 +36,11 @@ public:
 
 }  // namespace
 
-std::unique_ptr<Step> make_parse(const Config& element, RouteAssets& assets, const Config* validate_behind) {
+std::unique_ptr<Step> make_parse(const Config& element, RouteAssets& assets, const StepPlace&) {
+    return make_parse_with(element, assets, nullptr);
+}
+
+std::unique_ptr<Step> make_parse_with(const Config& element, RouteAssets& assets, const Config* validate_behind) {
     const std::string format = element.get("format", "xml");
     if (format == "json") return std::make_unique<ParseJson>();
     if (format == "csv") element.fail("ROUTE-019", "format", "rows are read by <split format=\"csv\"/>");

@@ -29,7 +29,7 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Step> make_set_header(const Config& element, RouteAssets& assets) {
+std::unique_ptr<Step> make_set_header(const Config& element, RouteAssets& assets, const StepPlace&) {
     const std::string name = element.require("name");
     if (name.rfind("clrbus-", 0) == 0 || name == header::kTrace)
         element.fail("ROUTE-021", "name", "'" + name + "' is the bus's own");

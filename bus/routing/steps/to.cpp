@@ -57,10 +57,14 @@ public:
         put.queue = "in/" + route_;
         put.headers = output_headers(work);
         put.headers.remove(header::kPosition);
-        put.message = MessageBuilder()
-                          .message_id(output_id(work, name()))
-                          .content_type("application/xml")
-                          .build(work.parsed ? work.document.write() : std::string(work.body));
+        MessageBuilder builder;
+        builder.message_id(output_id(work, name()));
+        if (work.parsed) {
+            put.message = builder.content_type("application/xml").build(work.document.write());
+        } else {  // bytes that nothing has read go on as they are
+            if (work.message != nullptr) builder.content_type(work.message->content_type());
+            put.message = builder.build(work.body);
+        }
         work.outputs.push_back(std::move(put));
         work.ledger.push_back({route_, Outcome::kAccepted, 1});
         return Flow::kDone;
@@ -72,7 +76,7 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Step> make_to(const Config& element, RouteAssets& assets) {
+std::unique_ptr<Step> make_to(const Config& element, RouteAssets& assets, const StepPlace&) {
     for (const Config& sink : element.children()) {
         if (sink.name() == "records") return std::make_unique<ToRecords>(assets.learner_record());
         if (sink.name() == "route") return std::make_unique<ToRoute>(sink.require("id"));

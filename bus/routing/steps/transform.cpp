@@ -46,7 +46,7 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Step> make_transform(const Config& element, RouteAssets& assets) {
+std::unique_ptr<Step> make_transform(const Config& element, RouteAssets& assets, const StepPlace&) {
     std::vector<Transform::Parameter> parameters;
     for (const Config& child : element.children("param")) {
         if (child.has("value") == child.has("select")) child.fail("ROUTE-020", "a param has a value or a select");

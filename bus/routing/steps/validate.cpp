@@ -25,7 +25,7 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Step> make_validate(const Config& element, RouteAssets& assets) {
+std::unique_ptr<Step> make_validate(const Config& element, RouteAssets& assets, const StepPlace&) {
     return std::make_unique<Validate>(assets.schemas(element, element.require("schema")));
 }
 
