@@ -8,6 +8,7 @@
 #include "core/log.hpp"
 #include "formats/csv_reducer.hpp"
 #include "formats/xml_reducer.hpp"
+#include "routing/continuation.hpp"
 #include "storage/originals.hpp"
 #include "xml/xpath.hpp"
 
@@ -30,6 +31,7 @@ void RouteInbox::put(Incoming incoming, std::function<void(Receipt)> done) {
     put.queue = route_->inbox();
     put.duplicate_key = std::move(incoming.duplicate_key);
     put.headers = std::move(incoming.headers);
+    remove_engine_headers(put.headers);
     put.headers.set(header::kAcceptedAt, to_rfc3339(parts_.clock.now()));
     put.headers.set(header::kSource, route_->id());
     if (!incoming.user.empty()) put.headers.set(header::kUser, incoming.user);

@@ -104,7 +104,7 @@ std::optional<Inbox::State> Receipts::find(const std::string& route, const std::
     for (int page = 0; page < 100; ++page) {
         const auto browsed = queues_.browse("in/" + route, from, 1000);
         for (const auto& one : browsed) {
-            if (one.message.message_id() == id)
+            if (one.message.message_id() == id || one.headers.get(kReceiptHeader) == id)
                 return Inbox::State{.state = "waiting", .code = {}, .path = {}, .expected = {}, .reason = {}};
         }
         if (browsed.size() < 1000) break;

@@ -1,5 +1,7 @@
 #include "routing/step.hpp"
 
+#include <optional>
+
 #include "config/config.hpp"
 #include "core/error.hpp"
 #include "core/ids.hpp"
@@ -26,17 +28,72 @@ std::string output_id(const Work& work, std::string_view step) {
     return name_uuid(kOutputNamespace, name);
 }
 
+void Step::next(const Step* step) {
+    next_ = step;
+    for (const Steps* branch : branches()) {
+        if (!branch->empty()) branch->back()->next(goes_on_behind() ? step : nullptr);
+    }
+}
+
+namespace {
+
+Flow apply_one(const Step& step, Work& work) {
+    try {
+        return step.apply(work);
+    } catch (Error& e) {
+        // The innermost step is the one that failed; a choose around it adds nothing.
+        if (!work.headers.has(header::kDeadStep)) work.headers.set(header::kDeadStep, step.name());
+        throw;
+    }
+}
+
+// Nothing when the label is not among them.
+std::optional<Flow> apply_from(const Steps& steps, std::string_view label, Work& work) {
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+        Flow flow = Flow::kNext;
+        if (steps[i]->name() == label) {
+            flow = apply_one(*steps[i], work);
+        } else {
+            std::optional<Flow> inside;
+            for (const Steps* branch : steps[i]->branches()) {
+                inside = apply_from(*branch, label, work);
+                if (inside) break;
+            }
+            if (!inside) continue;
+            flow = steps[i]->goes_on_behind() ? *inside : Flow::kDone;
+        }
+        for (++i; i < steps.size() && flow == Flow::kNext; ++i) flow = apply_one(*steps[i], work);
+        return flow;
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
 Flow apply_steps(const Steps& steps, Work& work) {
     for (const auto& step : steps) {
-        try {
-            if (step->apply(work) == Flow::kDone) return Flow::kDone;
-        } catch (Error& e) {
-            // The innermost step is the one that failed; a choose around it adds nothing.
-            if (!work.headers.has(header::kDeadStep)) work.headers.set(header::kDeadStep, step->name());
-            throw;
-        }
+        if (apply_one(*step, work) == Flow::kDone) return Flow::kDone;
     }
     return Flow::kNext;
+}
+
+Flow apply_steps_from(const Steps& steps, std::string_view label, Work& work) {
+    const auto flow = apply_from(steps, label, work);
+    if (flow) return *flow;
+    work.headers.set(header::kDeadStep, label);
+    throw Error(Fault::kPoison, "ROUTE-110", "going on at '" + std::string(label) + "'",
+                "the route has no such step in this generation")
+        .expected("replay it from another step, or edit it");
+}
+
+const Step* find_step(const Steps& steps, std::string_view label) {
+    for (const auto& step : steps) {
+        if (step->name() == label) return step.get();
+        for (const Steps* branch : step->branches()) {
+            if (const Step* inside = find_step(*branch, label)) return inside;
+        }
+    }
+    return nullptr;
 }
 
 // name of the element, function in steps/, what it needs, whether it ends the message's way
@@ -111,7 +168,7 @@ Steps make_steps(const std::vector<Config>& elements, RouteAssets& assets, const
         }
         if (!parsed && kind.needs_document(element)) {
             const bool fused = kind.name == "validate";
-            add(make_parse_with(Config(), assets, fused ? &element : nullptr), label);
+            add(make_parse_with(Config(), assets, fused ? &element : nullptr), fused ? label : place.position + " parse");
             parsed = true;
             if (fused) continue;
         }
@@ -119,6 +176,7 @@ Steps make_steps(const std::vector<Config>& elements, RouteAssets& assets, const
             elements[i + 1].fail("ROUTE-025", "it is never reached: <" + std::string(kind.name) + "> ends the message's way");
         add(kind.make(element, assets, {place.position, parsed}), label);
     }
+    for (std::size_t i = 0; i < steps.size(); ++i) steps[i]->next(i + 1 < steps.size() ? steps[i + 1].get() : nullptr);
     return steps;
 }
 

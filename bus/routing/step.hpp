@@ -27,17 +27,30 @@ public:
     virtual ~Step() = default;
     // Throws Error: the engine settles it (routing/faults.hpp).
     virtual Flow apply(Work& work) const = 0;
-    const std::string& name() const { return name_; }  // "3 transform": position and element
+    // The steps inside this one, a list for each branch. What a branch does not end goes on behind this step, or not.
+    virtual std::vector<const std::vector<std::unique_ptr<Step>>*> branches() const { return {}; }
+    virtual bool goes_on_behind() const { return true; }
+
+    // Its label, unique in the route: "3 transform", in a branch "4.1.2 to". It stays as long as the place stays.
+    const std::string& name() const { return name_; }
     void name(std::string text) { name_ = std::move(text); }
+    // The step that follows when this one says kNext; null at the end of the route.
+    const Step* next() const { return next_; }
+    void next(const Step* step);  // for the ends of its branches too
 
 private:
     std::string name_;
+    const Step* next_ = nullptr;
 };
 
 using Steps = std::vector<std::unique_ptr<Step>>;
 
 // Applies them in order; an Error leaves with the step's name in front.
 Flow apply_steps(const Steps& steps, Work& work);
+// From the step of this label on, wherever it stands. Throws Error(kPoison, "ROUTE-110") when there is none.
+Flow apply_steps_from(const Steps& steps, std::string_view label, Work& work);
+// The step of this label, or null.
+const Step* find_step(const Steps& steps, std::string_view label);
 
 // Where a step stands while its route compiles.
 struct StepPlace {

@@ -44,6 +44,7 @@ struct Work {
     std::vector<LedgerEntry> ledger;
     std::vector<Note> notes;
     std::string filtered;  // the reason, when a filter ended it
+    bool goes_on = false;  // an output is this message itself, to go on later (continuation.hpp): it has no outcome yet
 
     // The headers and door facts as XPath variables.
     std::map<std::string, std::string> variables() const;

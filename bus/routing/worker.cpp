@@ -8,6 +8,7 @@
 #include "core/ids.hpp"
 #include "core/log.hpp"
 #include "crypto/hash.hpp"
+#include "routing/continuation.hpp"
 #include "routing/faults.hpp"
 #include "routing/splitter.hpp"
 #include "storage/originals.hpp"
@@ -25,6 +26,12 @@ std::uint64_t source_number_of(const TakenMessage& message) {
     const std::string_view text = message.headers.get(header::kSourceNumber);
     if (!text.empty()) return std::stoull(std::string(text));
     return message.sequence << kPositionBits;
+}
+
+// One that goes on carries the id of the message that was sent.
+std::string receipt_id(const TakenMessage& message, const Work& work) {
+    const std::string_view value = message.headers.get(kReceiptHeader);
+    return value == "1" ? work.id : std::string(value);
 }
 
 std::string suspect_note(std::uint64_t sequence) {
@@ -137,13 +144,20 @@ void RouteWorker::run(TakenMessage message) {
             if (!work.headers.has(header::kOriginal))
                 work.headers.set(header::kOriginal, "sha256:" + crypto::sha256_hex(work.body));
         }
+        std::string loaded;
+        if (message.headers.has(header::kAtStep)) {
+            if (spooled) work.body = loaded = load_spooled(message);
+            work.headers.set(header::kDeadStep, message.headers.get(header::kAtStep));
+            continue_work(work);
+            work.headers.remove(header::kDeadStep);
+            return run_whole(message, work);
+        }
         const bool child = message.headers.has(header::kPosition);
         if (route_->split() && child) {
             parse_whole(work);
             work.number = std::stoull(std::string(message.headers.get(header::kPosition)));
             return run_whole(message, work);
         }
-        std::string loaded;
         if (route_->split()) {
             if (wants_split(*route_->split(), spooled ? std::string_view(head_of_spooled(message)) : work.body)) {
                 // A split waits for space: not on a worker that other routes need.
@@ -204,18 +218,29 @@ void RouteWorker::finish(Unit& unit, const TakenMessage& message, const Work& wo
         Inbox::State state;
         state.state = to_string(outcome);
         state.reason = work.filtered;
-        parts_.receipts.settle(unit, route_->id(), work.id, state);
+        parts_.receipts.settle(unit, route_->id(), receipt_id(message, work), state);
     }
 }
 
 void RouteWorker::run_whole(const TakenMessage& message, Work& work) {
-    apply_steps(route_->steps(), work);
+    if (const std::string_view at = message.headers.get(header::kAtStep); at.empty()) {
+        apply_steps(route_->steps(), work);
+    } else {
+        work.headers.remove(header::kAtStep);  // what it causes starts where it starts
+        work.headers.remove(header::kAtBody);
+        apply_steps_from(route_->steps(), at, work);
+    }
     Unit unit;
     unit.outputs = std::move(work.outputs);
     unit.ledger = std::move(work.ledger);
     unit.notes = std::move(work.notes);
     const Outcome outcome = unit.outputs.empty() ? Outcome::kFiltered : Outcome::kDelivered;
-    finish(unit, message, work, outcome);
+    if (work.goes_on) {
+        unit.settled.push_back({message.queue, message.sequence});
+        forget_suspect(unit, message);
+    } else {
+        finish(unit, message, work, outcome);
+    }
     if (!work.filtered.empty()) counter("clrbus_filtered_total{route=\"" + route_->id() + "\"}").add();
     {
         const std::lock_guard lock(mutex_);
@@ -235,6 +260,9 @@ void RouteWorker::settle_dead(const TakenMessage& message, const Work& work, con
     }
     Unit unit;
     unit.outputs.push_back(dead_letter(*route_, message.message, work.headers, error, parts_.clock.now()));
+    for (const std::string_view name : {header::kAtStep, header::kAtBody}) {  // what its body is
+        if (message.headers.has(name)) unit.outputs.back().headers.set(name, message.headers.get(name));
+    }
     unit.settled.push_back({message.queue, message.sequence});
     unit.ledger.push_back({route_->id(), Outcome::kDead, 1});
     forget_suspect(unit, message);
@@ -244,7 +272,7 @@ void RouteWorker::settle_dead(const TakenMessage& message, const Work& work, con
                            .path = error.where().path,
                            .expected = error.expected(),
                            .reason = error.why()};
-        parts_.receipts.settle(unit, route_->id(), work.id, state);
+        parts_.receipts.settle(unit, route_->id(), receipt_id(message, work), state);
     }
     log::warn("route", "dead letter: " + error.code() + " at " + error.where().text());
     counter("clrbus_dead_letters_total{route=\"" + route_->id() + "\"}").add();

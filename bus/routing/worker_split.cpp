@@ -95,7 +95,8 @@ void RouteWorker::run_split(const TakenMessage& message, Work& parent) {
         try {
             if (record.broken != nullptr) throw Error(*record.broken);
             apply_steps(route_->steps(), work);
-            unit.ledger.push_back({route_->id(), work.outputs.empty() ? Outcome::kFiltered : Outcome::kDelivered, 1});
+            if (!work.goes_on)
+                unit.ledger.push_back({route_->id(), work.outputs.empty() ? Outcome::kFiltered : Outcome::kDelivered, 1});
             for (Put& put : work.outputs) {
                 unit_bytes += put.message.size();
                 unit.outputs.push_back(std::move(put));

@@ -23,6 +23,13 @@ public:
         throw Error(Fault::kPoison, "ROUTE-101", "choosing", "no <when> holds and there is no <otherwise>");
     }
 
+    std::vector<const Steps*> branches() const override {
+        std::vector<const Steps*> out;
+        out.reserve(branches_.size());
+        for (const Branch& branch : branches_) out.push_back(&branch.steps);
+        return out;
+    }
+
 private:
     std::vector<Branch> branches_;
 };

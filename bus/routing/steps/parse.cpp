@@ -12,9 +12,13 @@ namespace {
 
 class ParseXml : public Step {
 public:
-    explicit ParseXml(std::shared_ptr<const Schemas> schemas) : parsers_(std::move(schemas)) {}
+    explicit ParseXml(std::shared_ptr<const Schemas> schemas) : schemas_(schemas), parsers_(std::move(schemas)) {}
 
     Flow apply(Work& work) const override {
+        if (work.parsed) {  // it goes on here as the document that it was
+            if (schemas_) schemas_->validate(work.document);
+            return Flow::kNext;
+        }
         work.document = parsers_.parse(work.body);
         work.parsed = true;
         work.validated = parsers_.validates();
@@ -22,12 +26,14 @@ public:
     }
 
 private:
+    std::shared_ptr<const Schemas> schemas_;  // shared with the parsers
     mutable ParserPool parsers_;
 };
 
 class ParseJson : public Step {
 public:
     Flow apply(Work& work) const override {
+        if (work.parsed) return Flow::kNext;
         work.document = parse_json(work.body);
         work.parsed = true;
         return Flow::kNext;
