@@ -13,6 +13,8 @@
 #include <xercesc/sax/SAXException.hpp>
 #include <xercesc/util/BinInputStream.hpp>
 #include <xercesc/util/OutOfMemoryException.hpp>
+#include <xercesc/validators/schema/ComplexTypeInfo.hpp>
+#include <xercesc/validators/schema/SchemaGrammar.hpp>
 
 #include "xml/detail/library.hpp"
 #include "xml/detail/xerces_text.hpp"
@@ -249,6 +251,16 @@ xercesc::XMLStringPool* SharedGrammars::getURIStringPool() {
 void SharedGrammars::lock() {
     own_strings_ = XMLGrammarPoolImpl::getURIStringPool();
     lockPool();
+    // A complex type makes its content model when a reader first asks, without a lock: two readers that ask at once would race.
+    auto grammars = getGrammarEnumerator();
+    while (grammars.hasMoreElements()) {
+        xercesc::Grammar& grammar = grammars.nextElement();
+        if (grammar.getGrammarType() != xercesc::Grammar::SchemaGrammarType) continue;
+        auto* types = static_cast<xercesc::SchemaGrammar&>(grammar).getComplexTypeRegistry();
+        if (types == nullptr) continue;
+        xercesc::RefHashTableOfEnumerator<xercesc::ComplexTypeInfo> each(types);
+        while (each.hasMoreElements()) each.nextElement().getContentModel();
+    }
 }
 
 ReaderStrings::ReaderStrings(const SharedGrammars* grammars) {
