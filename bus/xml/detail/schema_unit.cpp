@@ -18,6 +18,7 @@
 #include <xercesc/validators/common/Grammar.hpp>
 
 #include "xml/detail/library.hpp"
+#include "xml/detail/quick_judge.hpp"
 #include "xml/detail/reader.hpp"
 #include "xml/detail/xerces_text.hpp"
 
@@ -121,6 +122,7 @@ private:
 struct SchemaUnit::Compiled {
     std::unique_ptr<SharedGrammars> grammars;  // read by all parsers, locked
     xmlSchema* schema = nullptr;               // read by all validations
+    std::unique_ptr<QuickJudge> quick;         // asked first
     void load(const SchemaUnit& unit);
     void parse(const SchemaUnit& unit);
 
@@ -285,6 +287,11 @@ void SchemaUnit::compile() const {
         auto compiled = std::make_unique<Compiled>();
         compiled->load(*this);
         compiled->parse(*this);
+        if (files_.size() == roots_.size()) {
+            std::vector<QuickJudge::Source> sources;
+            for (const Root& root : roots_) sources.push_back({root.file, root.namespace_uri, root.elements});
+            compiled->quick = std::make_unique<QuickJudge>(sources);
+        }
         compiled_ = std::move(compiled);
     });
 }
@@ -292,6 +299,11 @@ void SchemaUnit::compile() const {
 SharedGrammars* SchemaUnit::grammars() const {
     compile();
     return compiled_->grammars.get();
+}
+
+const QuickJudge* SchemaUnit::quick() const {
+    compile();
+    return compiled_->quick.get();
 }
 
 xmlSchema* SchemaUnit::tree_schema() const {

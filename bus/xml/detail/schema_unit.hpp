@@ -18,6 +18,7 @@ struct _xmlNode;
 namespace clrbus::xml_detail {
 
 class SharedGrammars;
+class QuickJudge;
 
 // Read-only after compile, which happens once, at load or (for large ones) at first use. Any thread.
 class SchemaUnit {
@@ -45,6 +46,7 @@ public:
     void compile() const;              // throws Error(kConfig, "XSD-05x")
     SharedGrammars* grammars() const;  // locked; compiles
     _xmlSchema* tree_schema() const;   // compiles
+    const QuickJudge* quick() const;   // compiles; null where files are imported or included
 
 private:
     struct Compiled;
