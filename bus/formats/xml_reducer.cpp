@@ -105,7 +105,9 @@ struct XmlReducer::Impl {
         known = true;
     }
 
-    bool dropped(std::string_view local) const { return std::find(names.begin(), names.end(), local) != names.end(); }
+    bool dropped(std::string_view local) const {
+        return std::any_of(names.begin(), names.end(), [&](const std::string& one) { return one == local; });
+    }
 
     void unit(std::string_view bytes) {
         std::uint32_t c = static_cast<unsigned char>(bytes[0]);
@@ -252,11 +254,53 @@ struct XmlReducer::Impl {
         for (const char c : bytes) to += static_cast<unsigned char>(c) < 0x80 ? c : '?';
     }
 
+    // What stays, in one piece: text and whole tags up to one that is dropped, holds a known number, or is cut off by the end
+    // of the chunk. Those are left to the steps below, which say what counts. Single bytes, between two elements.
+    std::size_t take_kept(std::string_view bytes) {
+        std::size_t at = 0, kept = bytes.size();
+        while (at < bytes.size()) {
+            const std::size_t tag = bytes.find('<', at);
+            if (tag == std::string_view::npos) break;
+            kept = tag;  // unless more is known of it
+            if (tag + 1 == bytes.size()) break;
+            const char first = bytes[tag + 1];
+            if (first == '/' || first == '!' || first == '?') {
+                at = tag + 1;
+                kept = bytes.size();
+                continue;
+            }
+            std::size_t end = tag + 1;
+            while (end < bytes.size() && !ends_name(static_cast<unsigned char>(bytes[end]))) ++end;
+            if (end == bytes.size() || end - tag > kTagNameMost) break;
+            if (dropped(local_name(bytes.substr(tag + 1, end - tag - 1)))) break;
+            at = end;
+            if (!known_numbers.empty()) {
+                at = bytes.find('<', end);
+                if (at == std::string_view::npos || at + 1 == bytes.size()) break;
+                if (bytes[at + 1] == '/' && may_be_number(bytes.substr(end, at - end))) break;
+            }
+            kept = bytes.size();
+        }
+        ready += bytes.substr(0, kept);
+        return kept;
+    }
+    // The rest of a start tag and the text behind it.
+    static bool may_be_number(std::string_view tag) {
+        const std::size_t from = tag.find('>');
+        if (from == std::string_view::npos || tag.size() - from <= kDigitsLeast) return false;
+        const char last = tag.back();  // most texts end with a letter
+        return (last >= '0' && last <= '9') || last == ' ' || last == '-' || last == '\t' || last == '\r' || last == '\n';
+    }
+
     void units(std::string_view bytes) {
         if (width == 1) {
             // Most of a file is text and names that stay: taken as far as one step goes. The rest is looked at unit by unit.
             while (!bytes.empty()) {
                 std::size_t taken = 0;
+                if (state == State::kText && !holding && (taken = take_kept(bytes)) != 0) {
+                    bytes.remove_prefix(taken);
+                    continue;
+                }
                 if (state == State::kText) {
                     taken = take_text(bytes);
                 } else if (state == State::kName) {
