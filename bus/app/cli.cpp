@@ -109,6 +109,7 @@ void show_dead(const object& answer) {
         if (!cell(d.at("path")).empty()) std::cout << "\n  at:       " << cell(d.at("path"));
         std::cout << "\n  reason:   " << cell(d.at("reason"));
         if (!cell(d.at("expected")).empty()) std::cout << "\n  expected: " << cell(d.at("expected"));
+        if (!cell(d.at("attempts")).empty()) std::cout << "\n  attempts: " << cell(d.at("attempts"));
         std::cout << '\n';
     }
 }

@@ -45,6 +45,11 @@ Error& Error::expected(std::string text) {
     return *this;
 }
 
+Error& Error::may_pass() {
+    again_ = true;
+    return *this;
+}
+
 Error& Error::within(std::string_view outer) & {
     context_ = std::string(outer) + ": " + context_;
     text_.clear();

@@ -49,6 +49,11 @@ public:
     const std::string& why() const noexcept { return why_; }
     const std::string& expected() const noexcept { return expected_; }
 
+    // For kPoison: another attempt may go better (a program that took too long, an answer 409 or 425). The route's attempts
+    // apply before it is dead-lettered.
+    bool again() const noexcept { return again_; }
+    Error& may_pass();
+
     Error& expected(std::string text);        // what would have been right, when it can be said apart from why
     Error& within(std::string_view outer) &;  // "route 'banner-courses'": added in front
     Error&& within(std::string_view outer) &&;
@@ -65,6 +70,7 @@ private:
     Where where_;
     std::string why_;
     std::string expected_;
+    bool again_ = false;
     mutable std::string text_;  // what() is built on first use; an Error is used by one thread at a time
 };
 

@@ -51,6 +51,8 @@ inline constexpr std::string_view kParent = "clrbus-parent";      // message id 
 // "document" that it was, or the "bytes" that nobody parsed yet. Doors take both off: only the engine sets them.
 inline constexpr std::string_view kAtStep = "clrbus-at-step";
 inline constexpr std::string_view kAtBody = "clrbus-at-body";
+// A child of a split whose first attempt failed and that goes on alone: the queue counts the attempts behind that one.
+inline constexpr std::string_view kAttemptFailed = "clrbus-attempt-failed";
 // On dead letters:
 inline constexpr std::string_view kDeadStep = "clrbus-dead-step";
 inline constexpr std::string_view kDeadCode = "clrbus-dead-code";
@@ -58,6 +60,8 @@ inline constexpr std::string_view kDeadReason = "clrbus-dead-reason";
 inline constexpr std::string_view kDeadPath = "clrbus-dead-path";
 inline constexpr std::string_view kDeadLine = "clrbus-dead-line";
 inline constexpr std::string_view kDeadAt = "clrbus-dead-at";
+inline constexpr std::string_view kDeadExpected = "clrbus-dead-expected";
+inline constexpr std::string_view kDeadAttempts = "clrbus-dead-attempts";  // how often it was tried; absent: once
 }  // namespace header
 
 }  // namespace clrbus

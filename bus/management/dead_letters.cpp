@@ -9,8 +9,6 @@
 namespace clrbus::management {
 namespace {
 
-constexpr std::string_view kExpected = "clrbus-dead-expected";
-
 std::vector<std::string> routes_of(const Call& call) {
     const std::string route = call.text("route");
     std::vector<std::string> out;
@@ -34,8 +32,9 @@ object dead_object(const std::string& route, const BrowsedMessage& dead) {
             {"path", header(header::kDeadPath)},
             {"line", header(header::kDeadLine)},
             {"reason", header(header::kDeadReason)},
-            {"expected", header(kExpected)},
+            {"expected", header(header::kDeadExpected)},
             {"at", header(header::kDeadAt)},
+            {"attempts", header(header::kDeadAttempts)},
             {"accepted", header(header::kAcceptedAt)},
             {"generation", header(header::kGeneration)},
             {"bytes", dead.message.body().size()}};

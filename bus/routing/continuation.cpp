@@ -53,6 +53,7 @@ void continue_work(Work& work) {
 void remove_engine_headers(Headers& headers) {
     headers.remove(header::kAtStep);
     headers.remove(header::kAtBody);
+    headers.remove(header::kAttemptFailed);
 }
 
 }  // namespace clrbus

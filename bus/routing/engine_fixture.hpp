@@ -7,7 +7,9 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <future>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -57,9 +59,21 @@ protected:
         return load_routes(root_ / "routes", assets);
     }
 
+    // A step "0 fake" in front of the route's own, from the next open on: it throws what `fails` throws.
+    void put_in_front(const std::string& id, std::function<void(const Work&)> fails) { fakes_[id] = std::move(fails); }
+
     void open() {
         LoadedRoutes loaded = load();
         for (const Error& e : loaded.errors) ADD_FAILURE() << e.what();
+        for (const auto& route : loaded.routes) {
+            const auto fake = fakes_.find(route->id());
+            if (fake == fakes_.end()) continue;
+            auto& steps = const_cast<CompiledRoute&>(*route).steps_;  // NOLINT(cppcoreguidelines-pro-type-const-cast)
+            auto step = std::make_unique<FakeStep>(fake->second);
+            step->name("0 fake");
+            step->next(steps.front().get());
+            steps.insert(steps.begin(), std::move(step));
+        }
         workers_ = std::make_unique<ThreadPool>(2, "worker");
         splits_ = std::make_unique<ThreadPool>(1, "split");
         EmbeddedOptions options;
@@ -131,6 +145,19 @@ protected:
         return {};
     }
 
+    class FakeStep : public Step {
+    public:
+        explicit FakeStep(std::function<void(const Work&)> fails) : fails_(std::move(fails)) {}
+        Flow apply(Work& work) const override {
+            fails_(work);
+            return Flow::kNext;
+        }
+
+    private:
+        std::function<void(const Work&)> fails_;
+    };
+
+    std::map<std::string, std::function<void(const Work&)>> fakes_;
     std::atomic<std::uint64_t> free_{1ULL << 40};  // what the disk is said to have
     TestDirectory folder_;
     std::filesystem::path root_;

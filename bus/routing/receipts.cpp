@@ -54,7 +54,7 @@ void add_dead_rows(const Queues& queues, const std::string& route, const std::st
             row.code = dead.headers.get(header::kDeadCode);
             row.path = dead.headers.get(header::kDeadPath);
             row.expected =
-                dead.headers.get(dead.headers.has("clrbus-dead-expected") ? "clrbus-dead-expected" : header::kDeadReason);
+                dead.headers.get(dead.headers.has(header::kDeadExpected) ? header::kDeadExpected : header::kDeadReason);
             state.rows.push_back(std::move(row));
         }
         if (found.size() < 500 || state.rows.size() == Inbox::State::kRowsMost) return;

@@ -61,6 +61,8 @@ public:
     std::string dead() const { return "dead/" + id_; }
 
 private:
+    friend class EngineTest;  // puts steps in front that fail as a test says
+
     std::string id_, hash_;
     Config element_;
     std::vector<std::string> match_;

@@ -117,9 +117,13 @@ void RouteWorker::run(TakenMessage message) {
     }
     if (paused) return put_back(message, Time{});
     if (!sinks_open()) return put_back(message, parts_.clock.now() + std::chrono::milliseconds(200));
+    if (message.attempts == 0 && message.headers.has(header::kAttemptFailed)) {  // its first one was made in the split
+        return put_back(message, parts_.clock.now() + back_off(route_->attempts(), 0, message.sequence), true);
+    }
 
     Work work{.route = *route_, .id = id, .body = message.message.body(), .headers = message.headers, .document = {}};
     work.headers.remove(header::kDeadStep);
+    work.headers.remove(header::kAttemptFailed);
     work.source_number = source_number_of(message);
     work.services = &services_;
     work.message = &message.message;
@@ -176,7 +180,7 @@ void RouteWorker::run(TakenMessage message) {
         if (route_->split()) parse_whole(work);  // one that the split lets pass
         run_whole(message, work);
     } catch (const Error& e) {
-        settle_dead(message, work, e);
+        settle_fault(message, work, e);
     } catch (const std::exception& e) {
         pause(std::string("ROUTE-900: an unexpected error: ") + typeid(e).name());
         put_back(message, Time{});
@@ -245,21 +249,28 @@ void RouteWorker::run_whole(const TakenMessage& message, Work& work) {
     {
         const std::lock_guard lock(mutex_);
         state_.dead_in_a_row = 0;
+        away_since_ = Time{};
     }
     commit(std::move(unit), 1);
 }
 
-void RouteWorker::settle_dead(const TakenMessage& message, const Work& work, const Error& error) {
+void RouteWorker::settle_fault(const TakenMessage& message, const Work& work, const Error& error) {
     if (error.fault() == Fault::kAway) {
         log::warn("route", error.what());
-        return put_back(message, parts_.clock.now() + back_off(route_->attempts(), message.attempts, message.sequence));
+        return put_back(message, away_until(message.sequence));
     }
     if (error.fault() == Fault::kConfig) {
         pause(error.code() + ": " + error.what());
         return put_back(message, Time{});
     }
+    if (error.again() && message.attempts + 1 < route_->attempts().most) {
+        log::warn("route", "attempt " + std::to_string(message.attempts + 1) + " failed: " + error.what());
+        counter("clrbus_attempts_failed_total{route=\"" + route_->id() + "\"}").add();
+        return put_back(message, parts_.clock.now() + back_off(route_->attempts(), message.attempts, message.sequence), true);
+    }
     Unit unit;
-    unit.outputs.push_back(dead_letter(*route_, message.message, work.headers, error, parts_.clock.now()));
+    unit.outputs.push_back(
+        dead_letter(*route_, message.message, work.headers, error, parts_.clock.now(), message.attempts + 1));
     for (const std::string_view name : {header::kAtStep, header::kAtBody}) {  // what its body is
         if (message.headers.has(name)) unit.outputs.back().headers.set(name, message.headers.get(name));
     }
@@ -285,8 +296,16 @@ void RouteWorker::settle_dead(const TakenMessage& message, const Work& work, con
     if (too_many) pause("ROUTE-901: " + std::to_string(kDeadInARow) + " dead letters in a row, the last one " + error.code());
 }
 
-void RouteWorker::put_back(const TakenMessage& message, Time not_before) {
-    parts_.queues.release(message.queue, message.sequence, not_before, false, parts_.workers,
+Time RouteWorker::away_until(std::uint64_t sequence) {
+    const Time now = parts_.clock.now();
+    const std::lock_guard lock(mutex_);
+    if (away_since_ == Time{}) away_since_ = now;
+    return now +
+           away_wait(route_->attempts(), std::chrono::duration_cast<std::chrono::milliseconds>(now - away_since_), sequence);
+}
+
+void RouteWorker::put_back(const TakenMessage& message, Time not_before, bool failed) {
+    parts_.queues.release(message.queue, message.sequence, not_before, failed, parts_.workers,
                           [this](CommitState) { settled(1); });
 }
 

@@ -64,8 +64,9 @@ private:
     void run(TakenMessage message);
     void run_whole(const TakenMessage& message, Work& work);
     void run_split(const TakenMessage& message, Work& work);
-    void settle_dead(const TakenMessage& message, const Work& work, const Error& error);
-    void put_back(const TakenMessage& message, Time not_before);
+    void settle_fault(const TakenMessage& message, const Work& work, const Error& error);
+    void put_back(const TakenMessage& message, Time not_before, bool failed = false);
+    Time away_until(std::uint64_t sequence);
     void pause(std::string reason);
     void commit(Unit unit, std::size_t inputs);
     void settled(std::size_t messages);  // in hand no longer: room for as many
@@ -84,6 +85,7 @@ private:
     mutable std::mutex mutex_;  // guards state_, in_flight_, stopping_
     std::condition_variable idle_;
     RouteState state_;
+    Time away_since_{};          // the first fault of a far side since the last message that went through
     std::size_t in_flight_ = 0;  // messages taken and not yet settled or given back
     std::atomic<bool> stopping_{false};
     std::shared_ptr<Taker> taker_;  // last member: calls back into this; shared with callbacks that grant, replaced by resume

@@ -108,11 +108,20 @@ void RouteWorker::run_split(const TakenMessage& message, Work& parent) {
             e.where().row = record.number;
             work.headers.set(header::kSourceNumber, std::to_string(work.source_number));
             const Message body = MessageBuilder().message_id(work.id).build(record.raw);
-            unit.outputs.push_back(dead_letter(*route_, body, work.headers, e, parts_.clock.now()));
-            unit.ledger.push_back({route_->id(), Outcome::kDead, 1});
             unit_bytes += body.size();
-            ++dead;
-            counter("clrbus_dead_letters_total{route=\"" + route_->id() + "\"}").add();
+            if (e.again() && route_->attempts().most > 1) {
+                // It goes on alone, in the inbox, so that the records behind it need not wait.
+                log::warn("route", "attempt 1 failed: " + std::string(e.what()));
+                counter("clrbus_attempts_failed_total{route=\"" + route_->id() + "\"}").add();
+                work.headers.remove(header::kDeadStep);
+                work.headers.set(header::kAttemptFailed, "1");
+                unit.outputs.push_back({route_->inbox(), body, work.headers, {}});
+            } else {
+                unit.outputs.push_back(dead_letter(*route_, body, work.headers, e, parts_.clock.now()));
+                unit.ledger.push_back({route_->id(), Outcome::kDead, 1});
+                ++dead;
+                counter("clrbus_dead_letters_total{route=\"" + route_->id() + "\"}").add();
+            }
         }
         ++children;
         ++unit_children;
@@ -171,13 +180,20 @@ void RouteWorker::run_split(const TakenMessage& message, Work& parent) {
                              e.why() + " (" + std::to_string(children) + " of unknown done)");
                 if (!e.expected().empty()) broken.expected(e.expected());
                 settled = true;
-                settle_dead(message, parent, broken);
+                settle_fault(message, parent, broken);
             } catch (const StopSplit&) {
                 settled = false;
             }
         } else {
-            settled = true;
-            settle_dead(message, parent, e);
+            // A far side is away: what is done stays done, and the parent waits with its position until it is back.
+            try {
+                flush();
+                wait_for_room(0);
+                settled = true;
+                settle_fault(message, parent, e);
+            } catch (const StopSplit&) {
+                settled = false;
+            }
         }
     } catch (const std::exception& e) {
         pause(std::string("ROUTE-900: an unexpected error: ") + typeid(e).name());
