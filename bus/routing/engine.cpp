@@ -6,6 +6,7 @@
 
 #include "core/log.hpp"
 #include "routing/faults.hpp"
+#include "routing/route_graph.hpp"
 
 namespace clrbus {
 namespace {
@@ -26,6 +27,9 @@ RouteEngine::RouteEngine(Parts parts, std::vector<std::shared_ptr<const Compiled
     for (const auto& route : routes_) {
         parts_.queues.declare(route->inbox(), parts_.limits);
         parts_.queues.declare(route->dead(), QueueLimits{~0ULL, ~0ULL});
+        // A target that does not compile is no route of ours: what is sent to it waits in its inbox until it is mended.
+        for (const RouteTarget& target : route_targets(route->element()))
+            parts_.queues.declare("in/" + target.route, parts_.limits);
     }
     parts_.queues.declare("records", parts_.limits);
     give_generations();

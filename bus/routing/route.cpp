@@ -1,6 +1,7 @@
 #include "routing/route.hpp"
 
 #include <algorithm>
+#include <set>
 #include <sstream>
 #include <utility>
 
@@ -9,6 +10,7 @@
 #include "crypto/hash.hpp"
 #include "routing/assets.hpp"
 #include "routing/parser_pool.hpp"
+#include "routing/route_graph.hpp"
 
 namespace clrbus {
 namespace {
@@ -22,12 +24,6 @@ void append_element(std::string& out, const Config& element) {
     out += element.text();
     for (const Config& child : element.children()) append_element(out, child);
     out += "</>";
-}
-
-bool has_sink(const Config& element) {
-    if (element.name() == "to") return true;
-    const auto children = element.children();
-    return std::any_of(children.begin(), children.end(), [](const Config& child) { return has_sink(child); });
 }
 
 SplitPlan split_plan(const Config& element) {
@@ -53,7 +49,7 @@ std::shared_ptr<const CompiledRoute> CompiledRoute::compile(const Config& elemen
     route->max_bytes_ = static_cast<std::uint64_t>(element.get_int("max-bytes", 256 << 20));
     std::istringstream match(element.get("match"));
     for (std::string scheme; match >> scheme;) route->match_.push_back(scheme);
-    if (!has_sink(element)) element.fail("ROUTE-017", "the route ends nowhere: it has no <to>");
+    if (!leads_somewhere(element)) element.fail("ROUTE-017", "the route ends nowhere: it has no <to>");
 
     assets.take_used_files();
     std::vector<Config> steps;
@@ -113,12 +109,15 @@ LoadedRoutes load_routes(const std::filesystem::path& folder, RouteAssets& asset
     }
     std::sort(files.begin(), files.end());
     std::vector<std::string> seen;
+    std::set<std::string> known;  // of those that do not compile too: what is sent to them waits until they are mended
     std::vector<std::filesystem::path> schemas{assets.folders().schemas / "routes.xsd"};
     schemas.insert(schemas.end(), assets.folders().adapter_schemas.begin(), assets.folders().adapter_schemas.end());
     const ConfigLoader loader(Schemas::load(schemas));
     for (const auto& file : files) {
+        known.insert(file.parent_path().filename().string());  // of a file that cannot be read, the folder's name is known
         try {
             for (const Config& element : loader.load(file).children("route")) {
+                known.insert(element.get("id"));
                 try {
                     auto route = CompiledRoute::compile(element, assets);
                     if (std::find(seen.begin(), seen.end(), route->id()) != seen.end())
@@ -133,6 +132,8 @@ LoadedRoutes load_routes(const std::filesystem::path& folder, RouteAssets& asset
             out.errors.push_back(e);
         }
     }
+    const auto wrong = refuse_wrong_targets(out.routes, known);
+    out.errors.insert(out.errors.end(), wrong.begin(), wrong.end());
     return out;
 }
 

@@ -1,7 +1,10 @@
 #include "routing/step.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <optional>
 
+#include "adapter/adapter.hpp"
 #include "config/config.hpp"
 #include "core/error.hpp"
 #include "core/ids.hpp"
@@ -15,6 +18,30 @@ std::map<std::string, std::string> Work::variables() const {
     for (const char* name : {"name", "user", "accepted-at"}) out.emplace(name, "");
     out["route"] = route.id();
     return out;
+}
+
+Work Work::fork() const {
+    Work out{.route = route, .id = id, .body = body, .headers = headers, .document = Document::copy(document.root())};
+    out.parsed = parsed;
+    out.validated = validated;
+    out.number = number;
+    out.source_number = source_number;
+    out.services = services;
+    out.message = message;
+    return out;
+}
+
+void Work::join(Work&& branch) {
+    if (branch.goes_on) {
+        // The branch goes on later, as a message of its own: who sent asks for the one that is in hand.
+        ledger.push_back({route.id(), Outcome::kMade, 1});
+        for (Put& put : branch.outputs) {
+            if (put.headers.has(header::kAtStep)) put.headers.remove(kReceiptHeader);
+        }
+    }
+    std::move(branch.outputs.begin(), branch.outputs.end(), std::back_inserter(outputs));
+    std::move(branch.ledger.begin(), branch.ledger.end(), std::back_inserter(ledger));
+    std::move(branch.notes.begin(), branch.notes.end(), std::back_inserter(notes));
 }
 
 std::string output_id(const Work& work, std::string_view step) {
@@ -97,16 +124,20 @@ const Step* find_step(const Steps& steps, std::string_view label) {
 }
 
 // name of the element, function in steps/, what it needs, whether it ends the message's way
-#define CLRBUS_STEPS(STEP)                                  \
-    STEP("parse", make_parse, never, false)                 \
-    STEP("validate", make_validate, always, false)          \
-    STEP("split", make_split, never, false)                 \
-    STEP("transform", make_transform, always, false)        \
-    STEP("choose", make_choose, always, false)              \
-    STEP("filter", make_filter, always, false)              \
-    STEP("set-header", make_set_header, never, false)       \
-    STEP("remove-header", make_remove_header, never, false) \
-    STEP("log", make_log, never, false)                     \
+#define CLRBUS_STEPS(STEP)                                     \
+    STEP("parse", make_parse, never, false)                    \
+    STEP("validate", make_validate, always, false)             \
+    STEP("split", make_split, never, false)                    \
+    STEP("transform", make_transform, always, false)           \
+    STEP("choose", make_choose, always, false)                 \
+    STEP("filter", make_filter, always, false)                 \
+    STEP("set-header", make_set_header, selects, false)        \
+    STEP("remove-header", make_remove_header, never, false)    \
+    STEP("wire-tap", make_wire_tap, never, false)              \
+    STEP("multicast", make_multicast, never, true)             \
+    STEP("recipient-list", make_recipient_list, selects, true) \
+    STEP("routing-slip", make_routing_slip, never, false)      \
+    STEP("log", make_log, never, false)                        \
     STEP("to", make_to, to_records, true)
 
 #define CLRBUS_DECLARE(name, make, needs, ends) \
@@ -120,6 +151,9 @@ bool always(const Config&) {
 }
 bool never(const Config&) {
     return false;
+}
+bool selects(const Config& element) {
+    return element.has("select");
 }
 bool to_records(const Config& element) {
     return static_cast<bool>(element.child("records"));
@@ -146,6 +180,13 @@ std::unique_ptr<Step> make_split(const Config& element, RouteAssets&, const Step
     element.fail("ROUTE-012", "a split is the first step of a route, and there is one");
 }
 
+bool leads_somewhere(const Config& element) {
+    if (element.name() == "to" || element.name() == "recipient-list") return true;
+    if (element.name() == "wire-tap") return false;  // what it takes is a copy
+    const auto children = element.children();
+    return std::any_of(children.begin(), children.end(), [](const Config& child) { return leads_somewhere(child); });
+}
+
 Steps make_steps(const std::vector<Config>& elements, RouteAssets& assets, const std::string& prefix, bool parsed) {
     Steps steps;
     const auto add = [&steps](std::unique_ptr<Step> step, const std::string& label) {
@@ -155,7 +196,7 @@ Steps make_steps(const std::vector<Config>& elements, RouteAssets& assets, const
     for (std::size_t i = 0; i < elements.size(); ++i) {
         const Config& element = elements[i];
         const StepKind& kind = kind_of(element);
-        const StepPlace place{prefix + std::to_string(i + 1), parsed};
+        const StepPlace place{prefix + std::to_string(i + 1), false, i + 1 == elements.size()};
         const std::string label = place.position + " " + std::string(element.name());
         const Config* behind = i + 1 < elements.size() && elements[i + 1].name() == "validate" ? &elements[i + 1] : nullptr;
         if (kind.name == "parse") {
@@ -174,7 +215,7 @@ Steps make_steps(const std::vector<Config>& elements, RouteAssets& assets, const
         }
         if (kind.ends && i + 1 < elements.size())
             elements[i + 1].fail("ROUTE-025", "it is never reached: <" + std::string(kind.name) + "> ends the message's way");
-        add(kind.make(element, assets, {place.position, parsed}), label);
+        add(kind.make(element, assets, {place.position, parsed, place.last}), label);
     }
     for (std::size_t i = 0; i < steps.size(); ++i) steps[i]->next(i + 1 < steps.size() ? steps[i + 1].get() : nullptr);
     return steps;

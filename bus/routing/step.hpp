@@ -56,6 +56,7 @@ const Step* find_step(const Steps& steps, std::string_view label);
 struct StepPlace {
     std::string position;  // "4", or "4.1.2": second step of the first branch of the fourth step
     bool parsed = false;   // a document is there when the message comes here
+    bool last = false;     // nothing stands behind it
     std::string inside(std::size_t branch) const { return position + "." + std::to_string(branch) + "."; }
 };
 
@@ -72,6 +73,9 @@ std::span<const StepKind> step_kinds();
 
 // parse, with the validate that stands right behind it (null: none does).
 std::unique_ptr<Step> make_parse_with(const Config& element, RouteAssets& assets, const Config* validate_behind);
+
+// Whether a message can leave through this element: there is a sink in it that gets the message itself.
+bool leads_somewhere(const Config& element);
 
 // The steps among an element's children. prefix: position of the surrounding step with its branch ("4.1."). parsed: there is a
 // document already.

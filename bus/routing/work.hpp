@@ -48,6 +48,10 @@ struct Work {
 
     // The headers and door facts as XPath variables.
     std::map<std::string, std::string> variables() const;
+    // The same message with a copy of the document and nothing caused yet: for a branch.
+    Work fork() const;
+    // What the branch caused is caused by this message.
+    void join(Work&& branch);
 };
 
 // The id of the next output of this step: the same input gives the same ids, so that a repetition is recognised.

@@ -216,6 +216,24 @@ double XPath::number(const Document& document, const Variables& variables, Node 
                            [](xmlXPathObject& result, xmlDoc*) { return xmlXPathCastToNumber(&result); });
 }
 
+std::vector<std::string> XPath::strings(const Document& document, const Variables& variables, Node context) const {
+    return impl_->evaluate(document, variables, context, [](xmlXPathObject& result, xmlDoc*) {
+        const auto take = [](xmlChar* made) {
+            const std::unique_ptr<xmlChar, void (*)(void*)> text(made, [](void* p) { xmlFree(p); });
+            return text ? std::string(reinterpret_cast<const char*>(text.get())) : std::string();
+        };
+        std::vector<std::string> out;
+        if (result.type != XPATH_NODESET) {
+            out.push_back(take(xmlXPathCastToString(&result)));
+        } else if (result.nodesetval != nullptr) {
+            xmlXPathNodeSetSort(result.nodesetval);
+            for (int i = 0; i < result.nodesetval->nodeNr; ++i)
+                out.push_back(take(xmlXPathCastNodeToString(result.nodesetval->nodeTab[i])));
+        }
+        return out;
+    });
+}
+
 std::vector<Node> XPath::nodes(const Document& document, const Variables& variables, Node context) const {
     return impl_->evaluate(document, variables, context, [this](xmlXPathObject& result, xmlDoc* tree) {
         if (result.type != XPATH_NODESET) {

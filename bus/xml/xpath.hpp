@@ -28,6 +28,8 @@ public:
     bool test(const Document& document, const Variables& variables = {}, Node context = {}) const;
     std::string string(const Document& document, const Variables& variables = {}, Node context = {}) const;
     double number(const Document& document, const Variables& variables = {}, Node context = {}) const;
+    // A node-set: the text of each node, in document order; any other value: its text.
+    std::vector<std::string> strings(const Document& document, const Variables& variables = {}, Node context = {}) const;
     std::vector<Node> nodes(const Document& document, const Variables& variables = {}, Node context = {}) const;
 
     const std::string& expression() const;

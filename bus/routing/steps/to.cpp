@@ -6,21 +6,12 @@
 #include "routing/apply_header.hpp"
 #include "routing/assets.hpp"
 #include "routing/canonical.hpp"
+#include "routing/hand_over.hpp"
 #include "routing/route.hpp"
 #include "routing/step.hpp"
 
 namespace clrbus {
 namespace {
-
-// What goes along with every output: where it came from.
-Headers output_headers(const Work& work) {
-    Headers out = work.headers;
-    out.set(header::kRoute, work.route.id());
-    out.set(header::kGeneration, std::to_string(work.route.generation));
-    out.set(header::kSourceNumber, std::to_string(work.source_number));
-    out.set(header::kParent, work.id);
-    return out;
-}
 
 class ToRecords : public Step {
 public:
@@ -53,20 +44,7 @@ public:
     explicit ToRoute(std::string route) : route_(std::move(route)) {}
 
     Flow apply(Work& work) const override {
-        Put put;
-        put.queue = "in/" + route_;
-        put.headers = output_headers(work);
-        put.headers.remove(header::kPosition);
-        MessageBuilder builder;
-        builder.message_id(output_id(work, name()));
-        if (work.parsed) {
-            put.message = builder.content_type("application/xml").build(work.document.write());
-        } else {  // bytes that nothing has read go on as they are
-            if (work.message != nullptr) builder.content_type(work.message->content_type());
-            put.message = builder.build(work.body);
-        }
-        work.outputs.push_back(std::move(put));
-        work.ledger.push_back({route_, Outcome::kAccepted, 1});
+        hand_over(work, route_, name(), leaving_body(work));
         return Flow::kDone;
     }
 
