@@ -1,12 +1,11 @@
 #include "formats/csv_lexer.hpp"
 
-#include <iconv.h>
-
 #include <algorithm>
 #include <cctype>
 #include <cstring>
 #include <utility>
 
+#include "formats/encoding.hpp"
 #include "formats/text.hpp"
 
 namespace clrbus {
@@ -26,36 +25,6 @@ Error csv_bad_encoding(const std::string& name) {
         .expected("utf-8, utf-16, windows-1252, iso-8859-1 or another single-byte encoding that contains ASCII");
 }
 
-class CsvIconv {
-public:
-    explicit CsvIconv(const std::string& name) : handle_(::iconv_open("UTF-32LE", name.c_str())) {}
-    ~CsvIconv() {
-        if (known()) ::iconv_close(handle_);
-    }
-    CsvIconv(const CsvIconv&) = delete;
-    CsvIconv& operator=(const CsvIconv&) = delete;
-    bool known() const { return handle_ != reinterpret_cast<iconv_t>(-1); }
-
-    enum class Answer { kCharacter, kNone, kMore };
-    Answer character(unsigned char byte, std::uint32_t& code_point) const {
-        char in = static_cast<char>(byte);
-        char* from = &in;
-        std::size_t in_left = 1;
-        unsigned char out[8] = {};
-        char* to = reinterpret_cast<char*>(out);
-        std::size_t out_left = sizeof out;
-        ::iconv(handle_, nullptr, nullptr, nullptr, nullptr);
-        const std::size_t result = ::iconv(handle_, &from, &in_left, &to, &out_left);
-        if (result == static_cast<std::size_t>(-1)) return errno == EILSEQ ? Answer::kNone : Answer::kMore;
-        if (sizeof out - out_left != 4) return Answer::kMore;
-        code_point = out[0] | std::uint32_t{out[1]} << 8 | std::uint32_t{out[2]} << 16 | std::uint32_t{out[3]} << 24;
-        return Answer::kCharacter;
-    }
-
-private:
-    iconv_t handle_;
-};
-
 }  // namespace
 
 CsvLexer::CsvLexer(const CsvOptions& options, OnRow on_row)
@@ -67,22 +36,16 @@ CsvLexer::CsvLexer(const CsvOptions& options, OnRow on_row)
 }
 
 void CsvLexer::choose_encoding(const std::string& name) {
-    if (name.empty() || name == "utf-8" || name == "utf8") {
+    if (is_utf8_name(name)) {
         unit_ = Unit::kUtf8;
     } else if (name == "utf-16" || name == "utf-16be") {
         unit_ = Unit::kUtf16Big;  // RFC 2781: without a mark, big-endian
     } else if (name == "utf-16le") {
         unit_ = Unit::kUtf16Little;
     } else {
-        const CsvIconv iconv(name);
-        if (!iconv.known()) throw csv_bad_encoding(options_.encoding);
-        for (unsigned byte = 0; byte < 256; ++byte) {
-            std::uint32_t code_point = 0;
-            const auto answer = iconv.character(static_cast<unsigned char>(byte), code_point);
-            const bool ascii_kept = answer == CsvIconv::Answer::kCharacter && code_point == byte;
-            if (answer == CsvIconv::Answer::kMore || (byte < 0x80 && !ascii_kept)) throw csv_bad_encoding(options_.encoding);
-            if (byte >= 0x80) table_[byte - 0x80] = answer == CsvIconv::Answer::kNone ? 0 : code_point;
-        }
+        const auto known = SingleByte::find(name);
+        if (!known || !known->contains_ascii()) throw csv_bad_encoding(options_.encoding);
+        for (unsigned byte = 0x80; byte < 256; ++byte) table_[byte - 0x80] = known->character(static_cast<unsigned char>(byte));
         unit_ = Unit::kTable;
     }
 }

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "core/error.hpp"
@@ -19,6 +20,7 @@ struct StreamPosition {
     std::uint64_t record = 1;
     std::uint64_t offset = 0;
     std::uint64_t line = 1;
+    std::string state;  // what the format must know besides: the envelope of X12, totals of fixed width; under 1 KB
     friend bool operator==(const StreamPosition&, const StreamPosition&) = default;
 };
 
