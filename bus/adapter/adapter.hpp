@@ -1,6 +1,7 @@
 // The contract of adapters. An adapter is one protocol: a folder of adapters/ with its own configuration schema, samples and
 // contract tests. A source (door) takes messages from a system and puts them into a route's inbox; it tells the sender
-// "accepted" only in put's callback. An adapter knows no route, no queue name and no other adapter.
+// "accepted" only in put's callback. A sink and a responder (sink.hpp) reach a far side. An adapter knows no route, no queue
+// name and no other adapter.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "adapter/sink.hpp"
 #include "broker/queues.hpp"
 #include "config/config.hpp"
 #include "core/clock.hpp"
@@ -19,6 +21,7 @@
 
 namespace clrbus {
 
+class HttpClient;  // http/client.hpp
 class HttpServer;  // http/server.hpp
 class HttpTokens;  // http/tokens.hpp
 
@@ -35,6 +38,11 @@ struct Incoming {
     std::string duplicate_key;      // "" = not asked
     std::string message_id;         // "" = made here
     Headers headers;                // trace and what the door adds
+    // Where a door that polls goes on after this message: a note, advanced in the same commit that makes the message durable.
+    struct Checkpoint {
+        std::string name, value;  // value: at most 4 KB
+    };
+    std::optional<Checkpoint> checkpoint;
 };
 struct Receipt {
     PutState state = PutState::kFailed;
@@ -55,8 +63,11 @@ public:
     virtual std::filesystem::path spool_folder() const = 0;
     // Larger messages are refused by the door (max-bytes of the route).
     virtual std::uint64_t max_bytes() const { return 256ULL << 20; }
-    // Checkpoint of this door: set together with the next put's commit.
+    // The last checkpoint of that name, set by a put or by mark; nothing before the first.
     virtual std::optional<std::string> checkpoint(std::string_view name) const = 0;
+    // Moves a checkpoint without a message: what lay in between was looked at and is not wanted. Everything before it has been
+    // answered kStored or kDuplicate. done: false when it could not be written.
+    virtual void mark(Incoming::Checkpoint checkpoint, std::function<void(bool)> done) = 0;
     // Streaming reduction of <keep>/<drop>: null when the route drops nothing. Applied by the door before the first durable
     // write. in: the file as it came; out: a new file in spool_folder(). Throws Error(kPoison) with the row.
     using Reduce = std::function<void(const std::filesystem::path& in, const std::filesystem::path& out)>;
@@ -85,10 +96,13 @@ struct AdapterContext {
     Inbox* inbox = nullptr;        // sources
     HttpServer* http = nullptr;    // where it may mount; null when no listener is configured
     HttpTokens* tokens = nullptr;  // who may publish; null together with http
+    HttpClient* client = nullptr;  // to ask far sides
     Executor* executor = nullptr;  // for callbacks and blocking work
     Clock* clock = nullptr;
     std::filesystem::path state_dir;
-    std::function<std::string(std::string_view name)> secret;  // credentials by name; throws Error(kConfig)
+    // The secret of that name (<secret> of the configuration) as it is now: a rotated file gives the new one. Throws
+    // Error(kConfig, "CONF-03x") without its value.
+    std::function<std::string(std::string_view name)> secret;
 };
 
 class Source {
@@ -110,7 +124,10 @@ struct AdapterInfo {
     std::string_view summary;        // one line
     std::string_view namespace_uri;  // of its endpoint elements: urn:clrbus:adapter:directory:1
     std::string_view schema;         // file below adapters/NAME/: config.xsd
-    std::unique_ptr<Source> (*source)(const AdapterContext& context) = nullptr;  // null: no source
+    // Null: it has none. Each reads its own elements of the schema and throws Error(kConfig) with the place of what is wrong.
+    std::unique_ptr<Source> (*source)(const AdapterContext& context) = nullptr;        // in <from>
+    std::unique_ptr<Sink> (*sink)(const AdapterContext& context) = nullptr;            // in <to>
+    std::unique_ptr<Responder> (*responder)(const AdapterContext& context) = nullptr;  // in <enrich> and <request-reply>
 };
 
 }  // namespace clrbus

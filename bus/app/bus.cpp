@@ -15,6 +15,7 @@
 #include "amqp/listener.hpp"
 #include "app/clr_mount.hpp"
 #include "app/reader_tokens.hpp"
+#include "app/secrets.hpp"
 #include "app/state_dir.hpp"
 #include "broker/amqp_nodes.hpp"
 #include "broker/embedded_queues.hpp"
@@ -26,6 +27,7 @@
 #include "crypto/aead.hpp"
 #include "crypto/certificates.hpp"
 #include "crypto/tls.hpp"
+#include "http/client.hpp"
 #include "http/health.hpp"
 #include "http/server.hpp"
 #include "http/tokens.hpp"
@@ -98,6 +100,8 @@ struct Bus::Impl {
     RouteAssets assets;
     LoadedRoutes loaded;
     crypto::KeyFile keys;
+    Secrets secrets;
+    HttpClient client;
     EmbeddedQueues queues;
     storage::Originals originals;
     records::RecordsStore store;
@@ -131,6 +135,7 @@ struct Bus::Impl {
           assets({settings.schemas, settings.transforms, settings.codes, settings.adapter_schemas, settings.zone}),
           loaded(load_routes(settings.routes, assets)),
           keys(crypto::KeyFile::load_or_create(state / "storage.key")),
+          secrets(settings.root, settings.file),
           queues(queue_options()),
           originals((state / "originals").string()),
           store(store_options()),
@@ -163,6 +168,7 @@ struct Bus::Impl {
     void build();
     void build_listener(const Listen& listen, const crypto::DevCertificates& development);
     void build_doors();
+    AdapterContext adapter_context(const Config& endpoint);
     std::vector<DoorHealth> door_health() const;
     std::vector<HealthPart> health() const;
     void stop();
@@ -266,18 +272,26 @@ void Bus::Impl::build_listener(const Listen& listen, const crypto::DevCertificat
     amqp.push_back(std::move(listener));
 }
 
+// What every adapter is given, whichever way it goes.
+AdapterContext Bus::Impl::adapter_context(const Config& endpoint) {
+    AdapterContext context;
+    context.config = endpoint;
+    context.http = http.empty() ? nullptr : http.front().get();
+    context.tokens = http.empty() ? nullptr : &tokens;
+    context.client = &client;
+    context.executor = &doors;
+    context.clock = &clock;
+    context.state_dir = dir.path();
+    context.secret = [this](std::string_view name) { return secrets.get(name); };
+    return context;
+}
+
 void Bus::Impl::build_doors() {
     const auto known = adapters::all_adapters();
     const auto open = [&](const std::shared_ptr<const CompiledRoute>& route, const Config& door, const Config& endpoint,
                           const AdapterInfo& info) {
-        AdapterContext context;
-        context.config = endpoint;
+        AdapterContext context = adapter_context(endpoint);
         context.inbox = &engine->inbox(route, door);
-        context.http = http.empty() ? nullptr : http.front().get();
-        context.tokens = http.empty() ? nullptr : &tokens;
-        context.executor = &doors;
-        context.clock = &clock;
-        context.state_dir = dir.path();
         sources.emplace_back(route->id() + " " + std::string(info.name), info.source(context));
     };
     for (const auto& route : loaded.routes) {

@@ -8,6 +8,7 @@
 #include "adapter/adapter.hpp"
 #include "all_adapters.hpp"
 #include "app/cli.hpp"
+#include "app/secrets.hpp"
 #include "app/settings.hpp"
 #include "routing/assets.hpp"
 #include "routing/dry_run.hpp"
@@ -53,6 +54,7 @@ int check(const std::filesystem::path& config, const std::filesystem::path& over
     std::size_t routes = 0;
     try {
         const Settings settings = read_settings(config, overlay);
+        const Secrets secrets(settings.root, settings.file);
         RouteAssets assets({settings.schemas, settings.transforms, settings.codes, settings.adapter_schemas, settings.zone});
         const LoadedRoutes loaded = load_routes(settings.routes, assets);
         routes = loaded.routes.size();

@@ -51,15 +51,44 @@ void RouteInbox::put(Incoming incoming, std::function<void(Receipt)> done) {
     }
     put.message = builder.build(incoming.spooled.empty() ? std::string_view(incoming.body) : std::string_view{});
     const bool receipt = put.headers.has(kReceiptHeader);
+    auto answered = [this, id, receipt, done = std::move(done)](const PutResult& result) {
+        Receipt out{result.state, id};
+        if (out.state == PutState::kDuplicate && !result.id.empty()) out.id = result.id;
+        if (receipt && out.state == PutState::kStored) parts_.receipts.waiting(route_->id(), id);
+        done(std::move(out));
+    };
+    if (incoming.checkpoint) return put_with(std::move(put), note_of(std::move(*incoming.checkpoint)), std::move(answered));
     std::vector<Put> batch;
     batch.push_back(std::move(put));
     parts_.queues.put(std::move(batch), parts_.executor,
-                      [this, id, receipt, done = std::move(done)](const std::vector<PutResult>& results) {
-                          Receipt out{results.front().state, id};
-                          if (out.state == PutState::kDuplicate && !results.front().id.empty()) out.id = results.front().id;
-                          if (receipt && out.state == PutState::kStored) parts_.receipts.waiting(route_->id(), id);
-                          done(std::move(out));
-                      });
+                      [answered = std::move(answered)](const std::vector<PutResult>& results) { answered(results.front()); });
+}
+
+// As one Unit: the message, its acceptance and where the door goes on. A duplicate is counted and moves the checkpoint too.
+void RouteInbox::put_with(Put put, Note note, std::function<void(PutResult)> done) {
+    if (!open()) return parts_.executor.post([done = std::move(done)] { done({PutState::kFull, 0, {}}); });
+    Unit unit;
+    unit.outputs.push_back(std::move(put));
+    unit.notes.push_back(std::move(note));
+    unit.ledger.push_back({route_->id(), Outcome::kAccepted, 1});
+    parts_.queues.commit(std::move(unit), parts_.executor, [done = std::move(done)](CommitState state) {
+        done({state == CommitState::kDone   ? PutState::kStored
+              : state == CommitState::kFull ? PutState::kFull
+                                            : PutState::kFailed,
+              0,
+              {}});
+    });
+}
+
+Note RouteInbox::note_of(Incoming::Checkpoint checkpoint) const {
+    return {"checkpoint/" + route_->id() + "/" + checkpoint.name, std::move(checkpoint.value)};
+}
+
+void RouteInbox::mark(Incoming::Checkpoint checkpoint, std::function<void(bool)> done) {
+    Unit unit;
+    unit.notes.push_back(note_of(std::move(checkpoint)));
+    parts_.queues.commit(std::move(unit), parts_.executor,
+                         [done = std::move(done)](CommitState state) { done(state == CommitState::kDone); });
 }
 
 std::optional<std::string> RouteInbox::checkpoint(std::string_view name) const {

@@ -34,12 +34,16 @@ public:
     std::filesystem::path spool_folder() const override { return parts_.spool_folder; }
     std::uint64_t max_bytes() const override { return route_->max_bytes(); }
     std::optional<std::string> checkpoint(std::string_view name) const override;
+    void mark(Incoming::Checkpoint checkpoint, std::function<void(bool)> done) override;
     const Reduce* reduce() const override { return reduce_ ? &reduce_ : nullptr; }
     std::optional<State> state_of(const std::string& id) const override;
 
     static constexpr std::uint64_t kSpoolAbove = 256U << 10;
 
 private:
+    Note note_of(Incoming::Checkpoint checkpoint) const;
+    void put_with(Put put, Note note, std::function<void(PutResult)> done);
+
     std::shared_ptr<const CompiledRoute> route_;
     Parts parts_;
     Reduce reduce_;

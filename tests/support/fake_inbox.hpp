@@ -65,7 +65,19 @@ public:
     std::uint64_t spool_above() const override { return spool_from; }
     std::filesystem::path spool_folder() const override { return spool_; }
     std::uint64_t max_bytes() const override { return most; }
-    std::optional<std::string> checkpoint(std::string_view) const override { return std::nullopt; }
+    std::optional<std::string> checkpoint(std::string_view name) const override {
+        const std::lock_guard lock(mutex_);
+        const auto found = checkpoints_.find(std::string(name));
+        if (found == checkpoints_.end()) return std::nullopt;
+        return found->second;
+    }
+    void mark(Incoming::Checkpoint checkpoint, std::function<void(bool)> done) override {
+        {
+            const std::lock_guard lock(mutex_);
+            checkpoints_[checkpoint.name] = checkpoint.value;
+        }
+        done(true);
+    }
     const Reduce* reduce() const override { return reducer ? &reducer : nullptr; }
     std::optional<State> state_of(const std::string& id) const override {
         if (id == broken_state) throw std::runtime_error("the state cannot be read");
@@ -122,6 +134,7 @@ private:
         Receipt receipt{state, ""};
         if (state == PutState::kStored) {
             const std::lock_guard lock(mutex_);
+            if (incoming.checkpoint) checkpoints_[incoming.checkpoint->name] = incoming.checkpoint->value;
             receipt.id = "id-" + std::to_string(messages_.size() + 1);
             const auto known = incoming.duplicate_key.empty() ? ids_.end() : ids_.find(incoming.duplicate_key);
             if (known != ids_.end()) {
@@ -141,7 +154,7 @@ private:
     mutable std::mutex mutex_;
     std::size_t puts_ = 0, answered_ = 0;
     std::vector<Incoming> messages_;
-    std::map<std::string, std::string> ids_;
+    std::map<std::string, std::string> ids_, checkpoints_;
     std::map<std::string, State> states_;
     std::vector<std::pair<Incoming, std::function<void(Receipt)>>> held_;
 };
