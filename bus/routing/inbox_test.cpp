@@ -12,7 +12,7 @@ namespace {
 class CheckpointTest : public EngineTest {
 protected:
     void SetUp() override {
-        route("poll", "<to><route id=\"poll\"/></to>");
+        route("poll", "<to><records/></to>");
         open();  // not started: what comes in stays
         inbox();
     }
