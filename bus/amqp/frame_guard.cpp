@@ -1,13 +1,15 @@
 #include "amqp/frame_guard.hpp"
 
+#include <algorithm>
 #include <optional>
 
 namespace clrbus::amqp {
 namespace {
 
-constexpr std::uint64_t kHandleMax = 0x7fffffff;  // what Proton announces; above, it takes a handle for a negative number
-constexpr std::size_t kMaxName = 1024;            // container-id, link names
-constexpr std::uint64_t kShortestIdle = 200;      // milliseconds: a shorter idle-time-out makes us send heartbeats all the time
+constexpr std::uint64_t kHandleMax = 0x7fffffff;   // what Proton announces; above, it takes a handle for a negative number
+constexpr std::size_t kMaxName = 1024;             // container-id, link names
+constexpr std::uint32_t kMostSettled = 1'000'000;  // by one disposition: each costs time, whether it is there or not
+constexpr std::uint64_t kShortestIdle = 200;  // milliseconds: a shorter idle-time-out makes us send heartbeats all the time
 
 [[noreturn]] void refuse(const char* condition, std::string_view reason, const char* text) {
     throw Violation(condition, reason, text);
@@ -15,8 +17,8 @@ constexpr std::uint64_t kShortestIdle = 200;      // milliseconds: a shorter idl
 
 }  // namespace
 
-FrameGuard::FrameGuard(const Limits& limits, std::atomic<std::uint64_t>& unfinished_total)
-    : limits_(limits), unfinished_total_(unfinished_total) {}
+FrameGuard::FrameGuard(const Limits& limits, std::atomic<std::uint64_t>& unfinished_total, Begins begins)
+    : limits_(limits), begins_(begins), unfinished_total_(unfinished_total) {}
 
 FrameGuard::~FrameGuard() {
     unfinished_total_.fetch_sub(unfinished_, std::memory_order_relaxed);
@@ -76,6 +78,14 @@ void FrameGuard::begin(const Performative& p) {
     if (p.channel() >= limits_.max_sessions)
         refuse("amqp:connection:framing-error", "channel-max", "a channel above channel-max");
     if (sessions_.contains(p.channel())) refuse("amqp:illegal-state", "channel-in-use", "begin: the channel is in use");
+    if (begins_ == Begins::kWe) {
+        const auto found = asked_.find(static_cast<std::uint16_t>(p.number(0)));
+        if (!p.has(0) || found == asked_.end() || !found->second.begun)
+            refuse("amqp:not-allowed", "invalid-field", "begin: remote-channel names no session that we began");
+        found->second.begun = false;
+        sessions_[p.channel()].ours = found->first;
+        return;
+    }
     // Whoever answers to a session of ours names it here; no session is begun from this side.
     if (p.has(0)) refuse("amqp:not-allowed", "invalid-field", "begin: remote-channel names no session that we began");
     sessions_[p.channel()];
@@ -91,6 +101,8 @@ void FrameGuard::attach(const Performative& p) {
     const bool peer_sends = !p.flag(2);
     if (peer_sends && !p.has(9)) refuse("amqp:invalid-field", "invalid-field", "attach: initial-delivery-count is missing");
     if (p.number(3, 2) > 2 || p.number(4) > 1) refuse("amqp:invalid-field", "invalid-field", "attach: an unknown settle mode");
+    if (begins_ == Begins::kWe && asked_[in.ours].links.erase({std::string(p.text(0)), peer_sends}) == 0)
+        refuse("amqp:not-allowed", "link-name", "attach: a link that we did not attach");
     if (links_ >= limits_.max_links) refuse("amqp:resource-limit-exceeded", "links", "too many links on one connection");
     auto link = std::make_shared<GuardedLink>();
     link->name = p.text(0);
@@ -164,6 +176,8 @@ void FrameGuard::disposition(const Performative& p) {
     const auto first = static_cast<std::uint32_t>(p.number(1));
     const auto last = static_cast<std::uint32_t>(p.number(2, first));
     if (last - first > 0x7fffffff) refuse("amqp:invalid-field", "invalid-field", "disposition: last comes before first");
+    if (begins_ == Begins::kWe && last - first > kMostSettled)
+        refuse("amqp:resource-limit-exceeded", "invalid-field", "disposition: more deliveries than can be under way");
 }
 
 void FrameGuard::detach(const Performative& p) {
@@ -180,6 +194,49 @@ void FrameGuard::end(const Performative& p) {
     for (auto& [handle, each] : gone.links) forget(*each);
     links_ -= gone.links.size();
     sessions_.erase(p.channel());
+}
+
+void FrameGuard::sent(std::string_view bytes) {
+    constexpr std::size_t kHead = 11;  // frame header and the descriptor of the performative
+    while (!bytes.empty()) {
+        if (skip_ != 0) {
+            const std::size_t size = std::min(skip_, bytes.size());
+            skip_ -= size;
+            bytes.remove_prefix(size);
+            continue;
+        }
+        std::size_t want = 8;
+        if (sent_.size() >= 8) {
+            want = 0;
+            for (int i = 0; i < 4; ++i) want = want << 8 | static_cast<std::uint8_t>(sent_[static_cast<std::size_t>(i)]);
+            // Of a transfer or a disposition nothing is needed but its length.
+            if (sent_.size() >= kHead && sent_[9] == '\x53' && (sent_[10] == '\x14' || sent_[10] == '\x15')) {
+                skip_ = want - sent_.size();
+                sent_.clear();
+                continue;
+            }
+            if (sent_.size() < kHead) want = std::min(want, kHead);
+        }
+        if (sent_.size() < want) {
+            const std::size_t size = std::min(want - sent_.size(), bytes.size());
+            sent_.append(bytes.substr(0, size));
+            bytes.remove_prefix(size);
+        }
+        if (sent_.size() >= 8 && sent_.size() == frame_length(sent_, ~0U, 0)) {
+            sent_frame(sent_);
+            sent_.clear();
+        }
+    }
+}
+
+void FrameGuard::sent_frame(std::string_view frame) {
+    const auto p = Performative::read(frame, limits_.max_nodes);
+    if (!p) return;
+    if (p->code() == Code::kBegin) {
+        asked_[p->channel()] = Asked{.begun = true, .links = {}};
+    } else if (p->code() == Code::kAttach) {
+        asked_[p->channel()].links.emplace(p->text(0), p->flag(2));
+    }
 }
 
 FrameGuard::Session& FrameGuard::session(const Performative& p) {

@@ -30,8 +30,11 @@ struct GuardedLink {
 
 class FrameGuard {
 public:
+    // Who begins sessions and attaches links. kWe: the peer only answers, and what it begins by itself is refused.
+    enum class Begins : std::uint8_t { kPeer, kWe };
+
     // unfinished_total: bytes of begun deliveries of all connections, shared with their guards.
-    FrameGuard(const Limits& limits, std::atomic<std::uint64_t>& unfinished_total);
+    FrameGuard(const Limits& limits, std::atomic<std::uint64_t>& unfinished_total, Begins begins = Begins::kPeer);
     ~FrameGuard();
     FrameGuard(const FrameGuard&) = delete;
     FrameGuard& operator=(const FrameGuard&) = delete;
@@ -40,6 +43,9 @@ public:
     std::size_t length(std::string_view bytes) const { return frame_length(bytes, limits_.max_frame, 0); }
     // One whole frame. Throws Violation: then nothing of this connection goes to Proton any more. Nothing: a heartbeat.
     std::optional<Code> check(std::string_view frame);
+
+    // What we wrote, as it goes out: begin and attach of ours are what the peer may answer. For Begins::kWe alone.
+    void sent(std::string_view bytes);
 
     // The link of the attach that check saw last.
     const std::shared_ptr<GuardedLink>& last_attached() const { return last_attached_; }
@@ -53,6 +59,7 @@ private:
         std::uint32_t next_delivery_id = 0;
         std::map<std::uint32_t, std::shared_ptr<GuardedLink>> links;  // by the peer's handle
         std::set<std::pair<std::string, bool>> names;                 // of links in use, with their direction
+        std::uint16_t ours = 0;                                       // the channel that we began it on
     };
 
     void open(const Performative& p);
@@ -67,8 +74,10 @@ private:
     GuardedLink& link(Session& session, std::uint64_t handle);
     void forget(GuardedLink& link);
     void count_unfinished(GuardedLink& link, std::uint64_t bytes);
+    void sent_frame(std::string_view frame);
 
     const Limits& limits_;
+    const Begins begins_;
     std::atomic<std::uint64_t>& unfinished_total_;
     bool opened_ = false;
     bool closed_ = false;
@@ -76,6 +85,15 @@ private:
     std::size_t links_ = 0;
     std::uint64_t unfinished_ = 0;
     std::shared_ptr<GuardedLink> last_attached_;
+
+    // Begins::kWe
+    struct Asked {
+        bool begun = false;                            // and not answered
+        std::set<std::pair<std::string, bool>> links;  // attached and not answered; true: the peer sends
+    };
+    std::map<std::uint16_t, Asked> asked_;  // by our channel
+    std::string sent_;                      // the start of a frame of ours whose rest is not out yet
+    std::size_t skip_ = 8;                  // bytes of it that nobody needs; first the protocol header
 };
 
 }  // namespace clrbus::amqp
