@@ -117,6 +117,7 @@ struct Bus::Impl {
     std::unique_ptr<ReaderTokens> readers;
     std::vector<std::unique_ptr<HttpServer>> http;
     std::vector<std::unique_ptr<amqp::AmqpListener>> amqp;
+    std::vector<std::unique_ptr<Inbox>> inboxes;
     std::vector<std::pair<std::string, std::unique_ptr<Source>>> sources;  // name for people, door
     std::unique_ptr<ClrMount> clr;
     std::unique_ptr<Management> management;
@@ -291,7 +292,8 @@ void Bus::Impl::build_doors() {
     const auto open = [&](const std::shared_ptr<const CompiledRoute>& route, const Config& door, const Config& endpoint,
                           const AdapterInfo& info) {
         AdapterContext context = adapter_context(endpoint);
-        context.inbox = &engine->inbox(route, door);
+        inboxes.push_back(engine->inbox(*route, door));
+        context.inbox = inboxes.back().get();
         sources.emplace_back(route->id() + " " + std::string(info.name), info.source(context));
     };
     for (const auto& route : loaded.routes) {

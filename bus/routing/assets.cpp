@@ -1,10 +1,16 @@
 #include "routing/assets.hpp"
 
+#include <algorithm>
 #include <sstream>
 #include <utility>
 
+#include "config/loader.hpp"
+#include "crypto/hash.hpp"
+
 namespace clrbus {
 namespace {
+
+constexpr std::uintmax_t kAssetMost = 64U << 20;
 
 // An error inside a schema or stylesheet keeps its own place; who named it is said in front.
 template <typename Load>
@@ -17,62 +23,101 @@ auto named_by(const Config& element, const Load& load) {
     }
 }
 
+// f:code() under whatever prefix.
+bool asks_code_lists(std::string_view text) {
+    return text.find("code(") != std::string_view::npos;
+}
+
+// The *.csv of a folder, in order.
+FilesRead code_files_of(const std::filesystem::path& folder) {
+    FilesRead out;
+    std::vector<std::filesystem::path> found;
+    std::error_code failed;
+    for (std::filesystem::directory_iterator entry(folder, failed), end; !failed && entry != end; entry.increment(failed)) {
+        if (entry->path().extension() == ".csv") found.push_back(entry->path());
+    }
+    std::sort(found.begin(), found.end());
+    for (const auto& file : found) out.add(file);
+    return out;
+}
+
 }  // namespace
 
 RouteAssets::RouteAssets(RouteAssetFolders folders) : folders_(std::move(folders)) {
-    if (!folders_.codes.empty() && std::filesystem::is_directory(folders_.codes)) code_lists_ = CodeLists::load(folders_.codes);
+    if (folders_.codes.empty() || !std::filesystem::is_directory(folders_.codes)) return;
+    code_files_ = code_files_of(folders_.codes);
+    code_lists_ = CodeLists::load(folders_.codes);
 }
 
-std::filesystem::path RouteAssets::below(const Config& element, const std::filesystem::path& root,
-                                         const std::string& name) const {
+std::filesystem::path RouteAssets::below(const Config& element, const std::filesystem::path& root, const std::string& name) {
     const std::filesystem::path relative(name);
     for (const auto& part : relative) {
         if (part == "..") element.fail("ROUTE-010", "'" + name + "' leaves its folder");
     }
     std::filesystem::path file = root / relative;
-    // A site drops in the official schema: it takes over.
+    // A site drops in the official schema: it takes over. Whether it is there is part of what was read.
     const std::filesystem::path official = file.parent_path() / "official" / file.filename();
-    if (std::filesystem::is_regular_file(official)) file = official;
+    used_.push_back(official);
+    if (std::filesystem::is_regular_file(official)) return official;
+    used_.push_back(file);
     if (!std::filesystem::is_regular_file(file))
         element.fail("ROUTE-011", "there is no file '" + name + "' in " + root.string());
     return file;
 }
 
+template <typename T, typename Make>
+std::shared_ptr<const T> RouteAssets::made(std::map<std::string, Made<T>>& all, const std::string& name, const Make& make) {
+    if (const auto found = all.find(name); found != all.end()) {
+        for (const auto& [file, stamp] : found->second.files.files()) used_.push_back(file);
+        return found->second.value;
+    }
+    Made<T> made;
+    const std::size_t before = used_.size();
+    made.value = make();
+    used_.insert(used_.end(), made.value->all_files().begin(), made.value->all_files().end());
+    for (std::size_t i = before; i < used_.size(); ++i) made.files.add(used_[i]);
+    return all.insert_or_assign(name, std::move(made)).first->second.value;
+}
+
 std::shared_ptr<const Schemas> RouteAssets::learner_record() {
-    auto& found = schemas_["learner-record.xsd"];
-    if (!found) found = Schemas::load({folders_.schemas / "learner-record.xsd"});
-    used_.insert(used_.end(), found->all_files().begin(), found->all_files().end());
-    return found;
+    return made(schemas_, "learner-record.xsd", [&] {
+        used_.push_back(folders_.schemas / "learner-record.xsd");
+        return Schemas::load({folders_.schemas / "learner-record.xsd"});
+    });
 }
 
 std::shared_ptr<const Schemas> RouteAssets::schemas(const Config& element, const std::string& names) {
-    auto& found = schemas_[names];
-    if (!found) {
+    return made(schemas_, names, [&] {
         std::vector<std::filesystem::path> files;
         std::istringstream in(names);
         for (std::string name; in >> name;) files.push_back(below(element, folders_.schemas, name));
-        found = named_by(element, [&] { return Schemas::load(files); });
-    }
-    used_.insert(used_.end(), found->all_files().begin(), found->all_files().end());
-    return found;
+        return named_by(element, [&] {
+            auto loaded = Schemas::load(files);
+            if (complete_) loaded->compile_all();
+            return loaded;
+        });
+    });
 }
 
 std::shared_ptr<const Transformer> RouteAssets::transformer(const Config& element, const std::string& name) {
-    auto& found = transformers_[name];
-    if (!found) {
+    return made(transformers_, name, [&] {
         const auto file = below(element, folders_.transforms, name);
-        found = named_by(element, [&] { return Transformer::compile(file, folders_.transforms, code_lists_); });
-    }
-    used_.insert(used_.end(), found->all_files().begin(), found->all_files().end());
-    if (code_lists_) used_.insert(used_.end(), code_lists_->files().begin(), code_lists_->files().end());
-    return found;
+        auto compiled = named_by(element, [&] { return Transformer::compile(file, folders_.transforms, code_lists_); });
+        const auto& files = compiled->all_files();
+        if (std::any_of(files.begin(), files.end(),
+                        [](const auto& one) { return asks_code_lists(read_file(one, kAssetMost)); }))
+            use_code_lists();
+        return compiled;
+    });
 }
 
 std::shared_ptr<const XPath> RouteAssets::xpath(const Config& element, std::string_view attribute) {
     XPath::Namespaces namespaces = element.namespaces();
     namespaces.erase("");  // XPath 1.0: an unprefixed name is in no namespace
+    const std::string expression = element.require(attribute);
+    if (asks_code_lists(expression)) use_code_lists();
     try {
-        return XPath::compile(element.require(attribute), namespaces, code_lists_);
+        return XPath::compile(expression, namespaces, code_lists_);
     } catch (const Error& e) {
         Error out(Fault::kConfig, e.code(), "<" + std::string(element.name()) + " " + std::string(attribute) + ">",
                   element.where(), e.why());
@@ -81,12 +126,49 @@ std::shared_ptr<const XPath> RouteAssets::xpath(const Config& element, std::stri
     }
 }
 
+void RouteAssets::use_code_lists() {
+    for (const auto& [file, stamp] : code_files_.files()) used_.push_back(file);
+    used_.push_back(folders_.codes);  // a list that comes is a change too
+}
+
 void RouteAssets::compile_all() const {
-    for (const auto& [names, schemas] : schemas_) schemas->compile_all();
+    for (const auto& [names, made] : schemas_) made.value->compile_all();
 }
 
 std::vector<std::filesystem::path> RouteAssets::take_used_files() {
     return std::exchange(used_, {});
+}
+
+void RouteAssets::refresh() {
+    std::erase_if(schemas_, [](const auto& one) { return !one.second.files.unchanged(); });
+    std::erase_if(transformers_, [](const auto& one) { return !one.second.files.unchanged(); });
+    if (folders_.codes.empty()) return;
+    FilesRead now = code_files_of(folders_.codes);
+    if (code_files_.settled() && now.files() == code_files_.files()) return;
+    auto lists = std::filesystem::is_directory(folders_.codes) ? CodeLists::load(folders_.codes) : nullptr;
+    code_files_ = std::move(now);
+    code_lists_ = std::move(lists);
+    ++codes_version_;
+    std::erase_if(transformers_, [this](const auto& one) {
+        const auto& files = one.second.files.files();
+        return std::any_of(files.begin(), files.end(), [this](const auto& file) { return file.first == folders_.codes; });
+    });
+}
+
+void RouteAssets::drop_unused() {
+    std::erase_if(schemas_, [](const auto& one) { return one.second.value.use_count() == 1; });
+    std::erase_if(transformers_, [](const auto& one) { return one.second.value.use_count() == 1; });
+    if (hashes_.size() > 100'000) hashes_.clear();
+}
+
+const std::string& RouteAssets::sha256_of(const std::filesystem::path& file) {
+    Hashed& known = hashes_[file];
+    if (known.sha256.empty() || !known.file.unchanged()) {
+        known.file = FilesRead();
+        known.sha256 = crypto::sha256_hex(read_file(file, kAssetMost));
+        known.file.add(file);
+    }
+    return known.sha256;
 }
 
 }  // namespace clrbus

@@ -174,7 +174,7 @@ TEST_F(Continuation, TheSenderLearnsWhatBecameOfTheMessageThatWentOn) {
     one.headers.set(kReceiptHeader, "1");
     put_on(continuation(one, step("r", "4 transform"), step("r", "1 filter")));
     settle("r");
-    const auto state = engine_->inbox(engine_->routes()[0], Config()).state_of("w1");
+    const auto state = engine_->inbox(*engine_->routes()[0], Config())->state_of("w1");
     ASSERT_TRUE(state);
     EXPECT_EQ(state->state, "delivered");
 }

@@ -1,11 +1,14 @@
-// All routes of a bus: declares their queues, gives generations, runs a worker each, hands their inboxes to the doors. Made and
-// stopped on one thread; the rest any thread.
+// All routes of a bus: declares their queues, gives generations, runs a worker each, hands their inboxes to the doors. Routes
+// may be put in the place of others while it runs: what is in hand ends on the generation that took it, what is taken
+// afterwards runs on the new one. start, stop and activate: one thread at a time; the rest any thread.
 #pragma once
 
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "routing/inbox.hpp"
@@ -33,27 +36,44 @@ public:
     void stop();
 
     std::vector<RouteState> states() const;
-    bool resume(const std::string& route);  // false: there is no such route
-    const CompiledRoute* route(const std::string& id) const;
-    std::vector<std::shared_ptr<const CompiledRoute>> routes() const;
-    // The inbox for a door of that route. The engine keeps it.
-    Inbox& inbox(const std::shared_ptr<const CompiledRoute>& route, const Config& door);
+    bool resume(const std::string& route);                                    // false: there is no such route
+    std::shared_ptr<const CompiledRoute> route(const std::string& id) const;  // null: there is no such route
+    std::vector<std::shared_ptr<const CompiledRoute>> routes() const;         // in the order of ids
+    // The inbox for a door of that route; the caller's. It must go before the engine does.
+    std::unique_ptr<Inbox> inbox(const CompiledRoute& route, const Config& door);
+
+    // put: takes the place of the route of that id, or is a new one. gone: takes nothing more; its queues stay with what is in
+    // them. Gives each of put its generation, durably, before the first message runs on it. Throws Error when that cannot be
+    // written; nothing changed then.
+    void activate(const std::vector<std::shared_ptr<const CompiledRoute>>& put, const std::vector<std::string>& gone);
+    std::size_t retired() const;  // generations that still have work in hand
 
     // A dead letter back into its inbox, as the same message with a new attempt; one Unit. done: on the workers.
     void replay(const std::string& route, std::uint64_t sequence, CommitDone done);
     void discard(const std::string& route, std::uint64_t sequence, CommitDone done);
 
 private:
-    void give_generations();
+    struct Slot {
+        std::shared_ptr<const CompiledRoute> route;
+        std::shared_ptr<RouteWorker> worker;  // shared with who asks for states; null before start
+    };
+    void declare(const CompiledRoute& route);
+    void give_generations(const std::vector<std::shared_ptr<const CompiledRoute>>& routes);
     void count_suspects();
+    std::shared_ptr<RouteWorker> make_worker(const std::shared_ptr<const CompiledRoute>& route, const RouteState& before);
+    std::vector<std::shared_ptr<RouteWorker>> workers() const;
+    void free_retired(const std::stop_token& stop);
 
     Parts parts_;
     Receipts receipts_;
     CrashGuard guard_;
     std::map<std::uint64_t, int> suspects_;
-    std::vector<std::shared_ptr<const CompiledRoute>> routes_;
-    std::vector<std::unique_ptr<RouteInbox>> inboxes_;
-    std::vector<std::unique_ptr<RouteWorker>> workers_;  // last: call back into what is above
+    bool started_ = false;
+    mutable std::mutex mutex_;  // guards slots_ and retired_
+    std::map<std::string, Slot> slots_;
+    std::vector<std::shared_ptr<RouteWorker>> retired_;
+    std::condition_variable_any retired_some_;
+    std::jthread freeing_;  // last: waits for the last work of old generations; call back into what is above
 };
 
 }  // namespace clrbus

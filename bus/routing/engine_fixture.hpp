@@ -105,9 +105,8 @@ protected:
         for (const auto& one : engine_->routes()) {
             if (one->id() != id) continue;
             std::promise<Receipt> done;
-            engine_->inbox(one, Config()).put(std::move(incoming), [&done](Receipt receipt) {
-                done.set_value(std::move(receipt));
-            });
+            const auto inbox = engine_->inbox(*one, Config());
+            inbox->put(std::move(incoming), [&done](Receipt receipt) { done.set_value(std::move(receipt)); });
             return done.get_future().get();
         }
         throw std::runtime_error("no route " + id);

@@ -104,7 +104,7 @@ TEST_F(Engine, FiltersWithAReason) {
     settle("r");
     EXPECT_EQ(in("records").size(), 1U);
     EXPECT_EQ(line("r").sum(Outcome::kFiltered), 1);
-    const auto state = engine_->inbox(engine_->routes()[0], Config()).state_of(receipt.id);
+    const auto state = engine_->inbox(*engine_->routes()[0], Config())->state_of(receipt.id);
     ASSERT_TRUE(state);
     EXPECT_EQ(state->state, "filtered");
     EXPECT_EQ(state->reason, "small");
@@ -180,7 +180,7 @@ TEST_F(Engine, SplitsAndABadRowDiesAlone) {
     EXPECT_EQ(sums.sum(Outcome::kSplit), 1);
     EXPECT_EQ(sums.sum(Outcome::kFiltered), 1);
     EXPECT_TRUE(sums.balanced());
-    const auto state = engine_->inbox(engine_->routes()[0], Config()).state_of(receipt.id);
+    const auto state = engine_->inbox(*engine_->routes()[0], Config())->state_of(receipt.id);
     ASSERT_TRUE(state);
     EXPECT_EQ(state->state, "split");
     EXPECT_EQ(state->children, 4U);

@@ -19,21 +19,25 @@ constexpr std::string_view kSpooledHeader = "clrbus-spooled";
 
 }  // namespace
 
-RouteInbox::RouteInbox(std::shared_ptr<const CompiledRoute> route, const Config& door, Parts parts)
-    : route_(std::move(route)), parts_(std::move(parts)), reduce_(make_reduction(door, route_->split())) {}
+RouteInbox::RouteInbox(const CompiledRoute& route, const Config& door, Parts parts)
+    : route_(route.id()),
+      queue_(route.inbox()),
+      max_bytes_(route.max_bytes()),
+      parts_(std::move(parts)),
+      reduce_(make_reduction(door, route.split())) {}
 
 bool RouteInbox::open() const {
-    return parts_.queues.accepts(route_->inbox());
+    return parts_.queues.accepts(queue_);
 }
 
 void RouteInbox::put(Incoming incoming, std::function<void(Receipt)> done) {
     Put put;
-    put.queue = route_->inbox();
+    put.queue = queue_;
     put.duplicate_key = std::move(incoming.duplicate_key);
     put.headers = std::move(incoming.headers);
     remove_engine_headers(put.headers);
     put.headers.set(header::kAcceptedAt, to_rfc3339(parts_.clock.now()));
-    put.headers.set(header::kSource, route_->id());
+    put.headers.set(header::kSource, route_);
     if (!incoming.user.empty()) put.headers.set(header::kUser, incoming.user);
     if (!incoming.name.empty()) put.headers.set(header::kName, incoming.name);
     const std::string id = incoming.message_id.empty() ? new_ordered_uuid() : incoming.message_id;
@@ -51,10 +55,11 @@ void RouteInbox::put(Incoming incoming, std::function<void(Receipt)> done) {
     }
     put.message = builder.build(incoming.spooled.empty() ? std::string_view(incoming.body) : std::string_view{});
     const bool receipt = put.headers.has(kReceiptHeader);
-    auto answered = [this, id, receipt, done = std::move(done)](const PutResult& result) {
+    auto answered = [&receipts = parts_.receipts, route = route_, id, receipt,
+                     done = std::move(done)](const PutResult& result) {
         Receipt out{result.state, id};
         if (out.state == PutState::kDuplicate && !result.id.empty()) out.id = result.id;
-        if (receipt && out.state == PutState::kStored) parts_.receipts.waiting(route_->id(), id);
+        if (receipt && out.state == PutState::kStored) receipts.waiting(route, id);
         done(std::move(out));
     };
     if (incoming.checkpoint) return put_with(std::move(put), note_of(std::move(*incoming.checkpoint)), std::move(answered));
@@ -70,7 +75,7 @@ void RouteInbox::put_with(Put put, Note note, std::function<void(PutResult)> don
     Unit unit;
     unit.outputs.push_back(std::move(put));
     unit.notes.push_back(std::move(note));
-    unit.ledger.push_back({route_->id(), Outcome::kAccepted, 1});
+    unit.ledger.push_back({route_, Outcome::kAccepted, 1});
     parts_.queues.commit(std::move(unit), parts_.executor, [done = std::move(done)](CommitState state) {
         done({state == CommitState::kDone   ? PutState::kStored
               : state == CommitState::kFull ? PutState::kFull
@@ -81,7 +86,7 @@ void RouteInbox::put_with(Put put, Note note, std::function<void(PutResult)> don
 }
 
 Note RouteInbox::note_of(Incoming::Checkpoint checkpoint) const {
-    return {"checkpoint/" + route_->id() + "/" + checkpoint.name, std::move(checkpoint.value)};
+    return {"checkpoint/" + route_ + "/" + checkpoint.name, std::move(checkpoint.value)};
 }
 
 void RouteInbox::mark(Incoming::Checkpoint checkpoint, std::function<void(bool)> done) {
@@ -92,11 +97,11 @@ void RouteInbox::mark(Incoming::Checkpoint checkpoint, std::function<void(bool)>
 }
 
 std::optional<std::string> RouteInbox::checkpoint(std::string_view name) const {
-    return parts_.queues.note("checkpoint/" + route_->id() + "/" + std::string(name));
+    return parts_.queues.note("checkpoint/" + route_ + "/" + std::string(name));
 }
 
 std::optional<Inbox::State> RouteInbox::state_of(const std::string& id) const {
-    return parts_.receipts.find(route_->id(), id);
+    return parts_.receipts.find(route_, id);
 }
 
 Inbox::Reduce make_reduction(const Config& door, const std::optional<SplitPlan>& split) {

@@ -24,15 +24,16 @@ public:
         Clock& clock;
         std::filesystem::path spool_folder;
     };
-    // door: the <from> element; the empty Config for doors that are no adapter's.
-    RouteInbox(std::shared_ptr<const CompiledRoute> route, const Config& door, Parts parts);
+    // door: the <from> element; the empty Config for doors that are no adapter's. It keeps what it needs of the route, so that
+    // it may outlive that generation of it. Answers that are on their way may outlive the inbox, not the parts.
+    RouteInbox(const CompiledRoute& route, const Config& door, Parts parts);
 
-    const std::string& route() const override { return route_->id(); }
+    const std::string& route() const override { return route_; }
     bool open() const override;
     void put(Incoming incoming, std::function<void(Receipt)> done) override;
     std::uint64_t spool_above() const override { return kSpoolAbove; }
     std::filesystem::path spool_folder() const override { return parts_.spool_folder; }
-    std::uint64_t max_bytes() const override { return route_->max_bytes(); }
+    std::uint64_t max_bytes() const override { return max_bytes_; }
     std::optional<std::string> checkpoint(std::string_view name) const override;
     void mark(Incoming::Checkpoint checkpoint, std::function<void(bool)> done) override;
     const Reduce* reduce() const override { return reduce_ ? &reduce_ : nullptr; }
@@ -44,7 +45,8 @@ private:
     Note note_of(Incoming::Checkpoint checkpoint) const;
     void put_with(Put put, Note note, std::function<void(PutResult)> done);
 
-    std::shared_ptr<const CompiledRoute> route_;
+    const std::string route_, queue_;
+    const std::uint64_t max_bytes_;
     Parts parts_;
     Reduce reduce_;
 };

@@ -5,17 +5,15 @@
 #include <sstream>
 #include <utility>
 
-#include "config/loader.hpp"
 #include "core/ids.hpp"
 #include "crypto/hash.hpp"
 #include "routing/assets.hpp"
 #include "routing/parser_pool.hpp"
-#include "routing/route_graph.hpp"
+#include "routing/route_loader.hpp"
 
 namespace clrbus {
 namespace {
 
-// The element with everything below it as text: what a change of the route changes.
 void append_element(std::string& out, const Config& element) {
     out += '<';
     out += element.name();
@@ -24,6 +22,17 @@ void append_element(std::string& out, const Config& element) {
     out += element.text();
     for (const Config& child : element.children()) append_element(out, child);
     out += "</>";
+}
+
+// The name of a file as people know it: from the project's folder on.
+std::string name_below(const RouteAssetFolders& folders, const std::filesystem::path& file) {
+    const std::pair<const char*, const std::filesystem::path*> roots[] = {
+        {"xsd", &folders.schemas}, {"transforms", &folders.transforms}, {"codes", &folders.codes}};
+    for (const auto& [name, root] : roots) {
+        const std::string relative = file.lexically_normal().lexically_relative(root->lexically_normal()).string();
+        if (!relative.empty() && relative.rfind("..", 0) != 0) return std::string(name) + "/" + relative;
+    }
+    return "other" + std::filesystem::absolute(file).lexically_normal().string();
 }
 
 SplitPlan split_plan(const Config& element) {
@@ -47,6 +56,7 @@ std::shared_ptr<const CompiledRoute> CompiledRoute::compile(const Config& elemen
     route->id_ = element.require("id");
     if (!is_valid_name(route->id_)) element.fail("ROUTE-016", "id", "is no name of a route");
     route->max_bytes_ = static_cast<std::uint64_t>(element.get_int("max-bytes", 256 << 20));
+    route->workers_ = static_cast<std::uint32_t>(element.get_int("workers", 1));
     std::istringstream match(element.get("match"));
     for (std::string scheme; match >> scheme;) route->match_.push_back(scheme);
     if (!leads_somewhere(element)) element.fail("ROUTE-017", "the route ends nowhere: it has no <to>");
@@ -79,19 +89,25 @@ std::shared_ptr<const CompiledRoute> CompiledRoute::compile(const Config& elemen
     }
     route->steps_ = make_steps(steps, assets, prefix, route->split_.has_value());
 
-    std::string all;
-    append_element(all, element);
-    auto files = assets.take_used_files();
-    std::sort(files.begin(), files.end());
-    files.erase(std::unique(files.begin(), files.end()), files.end());
-    for (const auto& file : files) {
-        all += '\n';
-        all += file.filename().string();
-        all += '\n';
-        all += read_file(file, 64U << 20);
+    auto& used = route->dependencies_ = assets.take_used_files();
+    std::sort(used.begin(), used.end());
+    used.erase(std::unique(used.begin(), used.end()), used.end());
+    crypto::Sha256 all;
+    all.update(element_text(element));
+    for (const auto& path : used) {
+        if (!std::filesystem::is_regular_file(path)) continue;  // one that would be used if it were there
+        File file{name_below(assets.folders(), path), path, assets.sha256_of(path)};
+        all.update("\n" + file.name + "\n" + file.sha256);
+        route->files_.push_back(std::move(file));
     }
-    route->hash_ = crypto::sha256_hex(all);
+    route->hash_ = all.hex();
     return route;
+}
+
+std::string element_text(const Config& element) {
+    std::string out;
+    append_element(out, element);
+    return out;
 }
 
 bool CompiledRoute::drops() const {
@@ -99,41 +115,11 @@ bool CompiledRoute::drops() const {
 }
 
 LoadedRoutes load_routes(const std::filesystem::path& folder, RouteAssets& assets) {
+    RouteLoader loader(folder, assets);
+    RouteLoader::Result found = loader.load();
     LoadedRoutes out;
-    std::vector<std::filesystem::path> files;
-    if (std::filesystem::is_directory(folder)) {
-        for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-            if (entry.is_directory() && std::filesystem::is_regular_file(entry.path() / "routes.xml"))
-                files.push_back(entry.path() / "routes.xml");
-        }
-    }
-    std::sort(files.begin(), files.end());
-    std::vector<std::string> seen;
-    std::set<std::string> known;  // of those that do not compile too: what is sent to them waits until they are mended
-    std::vector<std::filesystem::path> schemas{assets.folders().schemas / "routes.xsd"};
-    schemas.insert(schemas.end(), assets.folders().adapter_schemas.begin(), assets.folders().adapter_schemas.end());
-    const ConfigLoader loader(Schemas::load(schemas));
-    for (const auto& file : files) {
-        known.insert(file.parent_path().filename().string());  // of a file that cannot be read, the folder's name is known
-        try {
-            for (const Config& element : loader.load(file).children("route")) {
-                known.insert(element.get("id"));
-                try {
-                    auto route = CompiledRoute::compile(element, assets);
-                    if (std::find(seen.begin(), seen.end(), route->id()) != seen.end())
-                        element.fail("ROUTE-018", "id", "'" + route->id() + "' is taken by another route");
-                    seen.push_back(route->id());
-                    out.routes.push_back(std::move(route));
-                } catch (const Error& e) {
-                    out.errors.push_back(e);
-                }
-            }
-        } catch (const Error& e) {
-            out.errors.push_back(e);
-        }
-    }
-    const auto wrong = refuse_wrong_targets(out.routes, known);
-    out.errors.insert(out.errors.end(), wrong.begin(), wrong.end());
+    out.routes = std::move(found.routes);
+    for (const RouteLoader::Refused& refused : found.refused) out.errors.push_back(refused.error);
     return out;
 }
 

@@ -48,6 +48,16 @@ public:
 
     // SHA-256 over the route, its stylesheets with imports, schemas and code lists.
     const std::string& hash() const { return hash_; }
+    // What it was made of beside the route file. name: below the project, as xsd/hr/job.xsd, transforms/job.xsl,
+    // codes/terms.csv.
+    struct File {
+        std::string name;
+        std::filesystem::path path;
+        std::string sha256;
+    };
+    const std::vector<File>& files() const { return files_; }
+    // All paths whose change, coming or going makes another route of it.
+    const std::vector<std::filesystem::path>& dependencies() const { return dependencies_; }
     std::uint64_t generation = 0;  // given by the engine before the first worker sees it
 
     struct Attempts {
@@ -56,6 +66,8 @@ public:
         double factor = 2;
     };
     const Attempts& attempts() const { return attempts_; }
+    // Messages that are worked on at the same time.
+    std::uint32_t workers() const { return workers_; }
 
     std::string inbox() const { return "in/" + id_; }
     std::string dead() const { return "dead/" + id_; }
@@ -67,9 +79,12 @@ private:
     Config element_;
     std::vector<std::string> match_;
     std::vector<Config> doors_;
+    std::vector<File> files_;
+    std::vector<std::filesystem::path> dependencies_;
     std::optional<SplitPlan> split_;
     Steps steps_;
     Attempts attempts_;
+    std::uint32_t workers_ = 1;
     std::uint64_t max_bytes_ = 256U << 20;
 };
 
@@ -80,5 +95,8 @@ struct LoadedRoutes {
     std::vector<Error> errors;
 };
 LoadedRoutes load_routes(const std::filesystem::path& folder, RouteAssets& assets);
+
+// The element with everything below it as text: what a change of it changes.
+std::string element_text(const Config& element);
 
 }  // namespace clrbus

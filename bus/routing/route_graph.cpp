@@ -65,22 +65,23 @@ std::vector<RouteTarget> route_targets(const Config& route) {
     return out;
 }
 
-std::vector<Error> refuse_wrong_targets(std::vector<std::shared_ptr<const CompiledRoute>>& routes,
-                                        const std::set<std::string>& known) {
-    std::vector<Error> errors;
+std::vector<std::pair<std::string, Error>> refuse_wrong_targets(std::vector<std::shared_ptr<const CompiledRoute>>& routes,
+                                                                const std::set<std::string>& known) {
+    std::vector<std::pair<std::string, Error>> errors;
     const auto take_out = [&routes](const std::string& id) {
         routes.erase(std::remove_if(routes.begin(), routes.end(), [&id](const auto& route) { return route->id() == id; }),
                      routes.end());
     };
-    const auto refuse = [&errors](const Config& element, std::string_view code, std::string why) {
-        errors.emplace_back(Fault::kConfig, code, "<" + std::string(element.name()) + ">", element.where(), std::move(why));
+    const auto refuse = [&errors](const std::string& route, const Config& element, std::string_view code, std::string why) {
+        errors.emplace_back(
+            route, Error(Fault::kConfig, code, "<" + std::string(element.name()) + ">", element.where(), std::move(why)));
     };
     Graph graph;
     for (const auto& route : routes) graph[route->id()] = route_targets(route->element());
     for (const auto& [id, targets] : graph) {
         for (const RouteTarget& target : targets) {
             if (known.count(target.route) != 0) continue;
-            refuse(target.element, "ROUTE-026", "there is no route '" + target.route + "'");
+            refuse(id, target.element, "ROUTE-026", "there is no route '" + target.route + "'");
             take_out(id);
             break;
         }
@@ -94,7 +95,7 @@ std::vector<Error> refuse_wrong_targets(std::vector<std::shared_ptr<const Compil
         for (const auto& [id, targets] : graph) {
             const auto [element, circle] = search.from(id);
             if (!element) continue;
-            refuse(element, "ROUTE-027", "routes send to each other in a circle: " + circle);
+            refuse(search.closing_route(), element, "ROUTE-027", "routes send to each other in a circle: " + circle);
             take_out(search.closing_route());
             again = true;
             break;

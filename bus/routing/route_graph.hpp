@@ -5,6 +5,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/error.hpp"
@@ -20,9 +21,9 @@ struct RouteTarget {
 // In the order of the file.
 std::vector<RouteTarget> route_targets(const Config& route);
 
-// Takes out the routes that name a target which is not in known (ROUTE-026) and those that close a circle (ROUTE-027), one
-// Error each.
-std::vector<Error> refuse_wrong_targets(std::vector<std::shared_ptr<const CompiledRoute>>& routes,
-                                        const std::set<std::string>& known);
+// Takes out the routes that name a target which is not in known (ROUTE-026) and those that close a circle (ROUTE-027): their
+// ids, each with its Error.
+std::vector<std::pair<std::string, Error>> refuse_wrong_targets(std::vector<std::shared_ptr<const CompiledRoute>>& routes,
+                                                                const std::set<std::string>& known);
 
 }  // namespace clrbus

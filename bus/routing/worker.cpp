@@ -40,8 +40,8 @@ std::string suspect_note(std::uint64_t sequence) {
 
 }  // namespace
 
-RouteWorker::RouteWorker(std::shared_ptr<const CompiledRoute> route, WorkerParts parts)
-    : route_(std::move(route)), parts_(parts), services_{&parts.queues, &parts.originals, &parts.clock} {
+RouteWorker::RouteWorker(std::shared_ptr<const CompiledRoute> route, WorkerParts parts, const RouteState& before)
+    : route_(std::move(route)), parts_(parts), services_{&parts.queues, &parts.originals, &parts.clock}, state_(before) {
     state_.id = route_->id();
     state_.generation = route_->generation;
 }
@@ -51,51 +51,98 @@ RouteWorker::~RouteWorker() {
 }
 
 void RouteWorker::start() {
-    std::shared_ptr<Taker> taker = parts_.queues.take(route_->inbox(), parts_.workers, [this](TakenMessage message) {
-        {
-            const std::lock_guard lock(mutex_);
-            ++in_flight_;
-        }
-        run(std::move(message));
-    });
     {
         const std::lock_guard lock(mutex_);
-        taker_ = taker;
+        if (state_.paused) return;  // resume() starts it
     }
-    taker->grant(kWindow);
+    const std::uint32_t window = std::max(1U, kWindow / route_->workers());
+    std::vector<Hand> hands;
+    for (std::size_t i = 0; i < route_->workers(); ++i) {
+        hands.push_back({parts_.queues.take(route_->inbox(), parts_.workers,
+                                            [this, i](TakenMessage message) { ready(i, std::move(message)); }),
+                         window});
+    }
+    {
+        const std::lock_guard lock(mutex_);
+        hands_ = hands;
+    }
+    for (const Hand& hand : hands) hand.taker->grant(window);
+}
+
+void RouteWorker::ready(std::size_t taker, TakenMessage message) {
+    std::shared_ptr<Taker> last;
+    {
+        const std::lock_guard lock(mutex_);
+        ++in_flight_;
+        ++running_;
+        --hands_[taker].credit;
+        if (!takes_more()) last = hands_[taker].taker;
+    }
+    if (last) {
+        last->stop();  // from its own callback: returns at once
+        put_back(message, Time{});
+    } else {
+        run(std::move(message));
+    }
+    const std::lock_guard lock(mutex_);
+    --running_;
+    idle_.notify_all();
 }
 
 void RouteWorker::stop() {
-    stopping_ = true;
-    std::shared_ptr<Taker> last = taker();
-    if (last) last->stop();
+    std::vector<Hand> last;
+    {
+        const std::lock_guard lock(mutex_);
+        stopping_ = true;
+        last = hands_;
+    }
+    for (const Hand& hand : last) hand.taker->stop();
     std::unique_lock lock(mutex_);
-    idle_.wait(lock, [this] { return in_flight_ == 0; });
-    taker_.reset();
-    lock.unlock();
-    last.reset();
+    idle_.wait(lock, [this] { return in_flight_ == 0 && splitting_ == 0 && running_ == 0; });
+    hands_.clear();  // the takers go with `last`, outside of the lock
+}
+
+RouteState RouteWorker::retire() {
+    std::vector<Hand> last;
+    RouteState out;
+    {
+        const std::lock_guard lock(mutex_);
+        retired_ = true;
+        out = state_;
+        // One that works on a message stops itself at the next one: nobody waits here for a step that takes long.
+        if (running_ == 0) last = hands_;
+    }
+    for (const Hand& hand : last) hand.taker->stop();
+    return out;
+}
+
+bool RouteWorker::finished() const {
+    const std::lock_guard lock(mutex_);
+    return retired_ && in_flight_ == 0 && splitting_ == 0 && running_ == 0;
+}
+
+bool RouteWorker::wait_for_whole(std::chrono::milliseconds most) {
+    std::unique_lock lock(mutex_);
+    return idle_.wait_for(lock, most, [this] { return in_flight_ <= splitting_ && running_ == 0; });
 }
 
 void RouteWorker::resume() {
-    std::shared_ptr<Taker> old;
+    std::vector<Hand> old;
     {
         const std::lock_guard lock(mutex_);
-        if (!state_.paused || stopping_) return;
-        old = std::move(taker_);
+        if (!state_.paused || stopping_ || retired_) return;
+        old = hands_;
     }
-    old.reset();  // what is still in its hand goes back, in order
+    for (const Hand& hand : old) hand.taker->stop();
     {
         const std::lock_guard lock(mutex_);
+        hands_.clear();
         state_.paused = false;
         state_.reason.clear();
         state_.dead_in_a_row = 0;
     }
+    old.clear();  // what is still in their hands goes back, in order
     start();
-}
-
-std::shared_ptr<Taker> RouteWorker::taker() const {
-    const std::lock_guard lock(mutex_);
-    return taker_;
 }
 
 RouteState RouteWorker::state() const {
@@ -110,12 +157,6 @@ bool RouteWorker::sinks_open() const {
 void RouteWorker::run(TakenMessage message) {
     const std::string id = message.message.message_id();
     const log::Scope scope(route_->id(), id);
-    bool paused = false;
-    {
-        const std::lock_guard lock(mutex_);
-        paused = state_.paused || stopping_;
-    }
-    if (paused) return put_back(message, Time{});
     if (!sinks_open()) return put_back(message, parts_.clock.now() + std::chrono::milliseconds(200));
     if (message.attempts == 0 && message.headers.has(header::kAttemptFailed)) {  // its first one was made in the split
         return put_back(message, parts_.clock.now() + back_off(route_->attempts(), 0, message.sequence), true);
@@ -165,6 +206,10 @@ void RouteWorker::run(TakenMessage message) {
         if (route_->split()) {
             if (wants_split(*route_->split(), spooled ? std::string_view(head_of_spooled(message)) : work.body)) {
                 // A split waits for space: not on a worker that other routes need.
+                {
+                    const std::lock_guard lock(mutex_);
+                    ++splitting_;
+                }
                 parts_.splits.post([this, message = std::move(message), number = work.source_number, id = work.id,
                                     headers = work.headers] {
                     const log::Scope split_scope(route_->id(), id);
@@ -172,6 +217,9 @@ void RouteWorker::run(TakenMessage message) {
                     parent.source_number = number;
                     parent.services = &services_;
                     run_split(message, parent);
+                    const std::lock_guard lock(mutex_);
+                    --splitting_;
+                    idle_.notify_all();
                 });
                 return;
             }
@@ -318,7 +366,7 @@ void RouteWorker::pause(std::string reason) {
         state_.reason = std::move(reason);
         state_.since = parts_.clock.now();
     }
-    if (const auto current = taker()) current->stop();
+    // What is taken from now on goes back, and its taker stops (ready).
 }
 
 void RouteWorker::commit(Unit unit, std::size_t inputs) {
@@ -336,16 +384,22 @@ void RouteWorker::commit(Unit unit, std::size_t inputs) {
 }
 
 void RouteWorker::settled(std::size_t messages) {
-    std::shared_ptr<Taker> more;
+    std::vector<std::shared_ptr<Taker>> more;
     {
         const std::lock_guard lock(mutex_);
         in_flight_ -= messages;
         state_.done += static_cast<std::int64_t>(messages);
         state_.last_done = parts_.clock.now();
-        if (!state_.paused && !stopping_) more = taker_;
+        // To the one that has the least, so that all of them go on.
+        for (std::size_t i = 0; i < messages && takes_more() && !hands_.empty(); ++i) {
+            const auto hand = std::min_element(hands_.begin(), hands_.end(),
+                                               [](const Hand& a, const Hand& b) { return a.credit < b.credit; });
+            ++hand->credit;
+            more.push_back(hand->taker);
+        }
         idle_.notify_all();
     }
-    if (more) more->grant(static_cast<std::uint32_t>(messages));
+    for (const auto& taker : more) taker->grant(1);
 }
 
 }  // namespace clrbus

@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "broker/queues.hpp"
 #include "core/clock.hpp"
@@ -49,14 +50,20 @@ struct RouteState {
 
 class RouteWorker {
 public:
-    RouteWorker(std::shared_ptr<const CompiledRoute> route, WorkerParts parts);
+    // before: the state of the generation that this one follows; what was paused stays paused.
+    RouteWorker(std::shared_ptr<const CompiledRoute> route, WorkerParts parts, const RouteState& before = {});
     ~RouteWorker();
     RouteWorker(const RouteWorker&) = delete;
     RouteWorker& operator=(const RouteWorker&) = delete;
 
     void start();
-    void stop();  // takes nothing more, waits for what is in hand
+    void stop();  // takes nothing more, waits for what is in hand; a split stops where it is
     void resume();
+    // Another generation follows: takes nothing more, and what is in hand ends here. Gives the state to hand on.
+    RouteState retire();
+    bool finished() const;  // retired, and nothing is in hand any more
+    // Waits until nothing but splits is in hand. False: the time is over.
+    bool wait_for_whole(std::chrono::milliseconds most);
     RouteState state() const;
     const CompiledRoute& route() const { return *route_; }
 
@@ -71,7 +78,8 @@ private:
     void commit(Unit unit, std::size_t inputs);
     void settled(std::size_t messages);  // in hand no longer: room for as many
     bool sinks_open() const;
-    std::shared_ptr<Taker> taker() const;
+    void ready(std::size_t taker, TakenMessage message);
+    bool takes_more() const { return !state_.paused && !stopping_ && !retired_; }  // under mutex_
     std::string head_of_spooled(const TakenMessage& message) const;
     void parse_whole(Work& work) const;
     void forget_suspect(Unit& unit, const TakenMessage& message) const;
@@ -87,8 +95,17 @@ private:
     RouteState state_;
     Time away_since_{};          // the first fault of a far side since the last message that went through
     std::size_t in_flight_ = 0;  // messages taken and not yet settled or given back
+    std::size_t splitting_ = 0;  // splits that run or wait for a thread
+    std::size_t running_ = 0;    // callbacks that run
+    bool retired_ = false;
     std::atomic<bool> stopping_{false};
-    std::shared_ptr<Taker> taker_;  // last member: calls back into this; shared with callbacks that grant, replaced by resume
+    // One a worker thread that the route may use; last member: they call back into this. Shared with callbacks that grant,
+    // replaced by resume. credit: what was granted and not delivered yet.
+    struct Hand {
+        std::shared_ptr<Taker> taker;
+        std::uint32_t credit = 0;
+    };
+    std::vector<Hand> hands_;
 };
 
 }  // namespace clrbus
