@@ -14,9 +14,11 @@ protected:
     void SetUp() override {
         route("poll", "<to><records/></to>");
         open();  // not started: what comes in stays
-        inbox();
     }
-    Inbox& inbox() { return engine_->inbox(engine_->routes().front(), Config()); }
+    Inbox& inbox() {
+        inbox_ = engine_->inbox(*engine_->routes().front(), Config());
+        return *inbox_;
+    }
     PutState put_item(const std::string& key, const std::string& mark) {
         Incoming incoming;
         incoming.body = "<note/>";
@@ -28,6 +30,7 @@ protected:
         close();
         open();
     }
+    std::unique_ptr<Inbox> inbox_;
 };
 
 TEST_F(CheckpointTest, MovesWithTheMessageThatIsDurable) {
