@@ -133,7 +133,8 @@ Inbox::Reduce make_reduction(const Config& door, const std::optional<SplitPlan>&
         reduction.keep = XPath::compile(keep.require("when"));
     }
     std::istringstream columns(drop.get("columns"));
-    for (std::string column; columns >> column;) reduction.drop.push_back(column);
+    // A column with blanks in its name is written as the tree names it: Date_x0020_of_x0020_Birth.
+    for (std::string column; columns >> column;) reduction.drop.push_back(original_name(column));
     return [reduction](const std::filesystem::path& in, const std::filesystem::path& out) {
         const CsvReduced done = reduce_csv_file(reduction, in, out);
         counter("clrbus_door_rows_left_out_total").add(static_cast<std::int64_t>(done.rows - done.kept - done.rejected));
