@@ -6,6 +6,7 @@
 #include "app/bus.hpp"
 #include "app/cli.hpp"
 #include "app/settings.hpp"
+#include "app/wire_cli.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
 
@@ -114,6 +115,8 @@ int main(int argc, char** argv) {
     test->add_flag("--json", json, "one JSON document on standard output");
     test->footer("Example: clrbus test people");
     test->callback([&] { result = clrbus::app::run_cases(config, overlay, route, json); });
+
+    clrbus::app::add_wire_commands(app, result);
 
     simple(app, "status", "what stands still, since when, and what to do; status 1 when something does", "status",
            "clrbus status");

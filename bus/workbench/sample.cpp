@@ -198,6 +198,17 @@ void each_below(const Document& document, const std::string& path, std::size_t m
     }
 }
 
+// A first line that holds an address or a date names no columns.
+void check_header(const Sample& sample, const std::filesystem::path& file) {
+    for (const auto& column : sample.root.children) {
+        std::string pattern;
+        const Shape shape = shape_of(original_name(column->name), pattern);
+        if (shape == Shape::kEmail || shape == Shape::kDate || shape == Shape::kDecimal || shape == Shape::kUrl) {
+            no_sample(file, "its first line looks like a record and not like the names of columns", "a header line");
+        }
+    }
+}
+
 }  // namespace
 
 void each_record(const Sample& sample, const std::filesystem::path& file, std::size_t most,
@@ -275,6 +286,7 @@ Sample read_sample(const std::filesystem::path& file, std::string format, std::s
         see_element(sample.root, document.root(), sample.format == "json", places);
     });
     if (sample.records == 0) no_sample(file, "there is no record in it", "at least one record; --record PATH names them");
+    if (sample.format == "csv") check_header(sample, file);
     FieldLister(sample).list(sample.root, "", "", sample.format == "json");
     if (sample.fields.empty()) no_sample(file, "its records hold no text", "records with elements, members or columns");
     return sample;

@@ -118,6 +118,12 @@ TEST_F(Workbench, MakesACaseThatHoldsAndShowsNobody) {
     EXPECT_THAT(input, HasSubstr("Student ID,First Name"));
 }
 
+TEST_F(Workbench, TellsRecordsWithoutAnIdApartByWhomAndWhat) {
+    make(wanted("clubs", "clubs.csv", "activities", "Membership"));
+    EXPECT_THAT(text("transforms/clubs.xsl"),
+                HasSubstr("target=\"@key\" source=\"Student_x0020_ID Club_x0020_Code Member_x0020_Since\" rule=\"join\""));
+}
+
 TEST_F(Workbench, SaysWhatIsMissingAndRefusesEveryMessageUntilThen) {
     NewSystem what = wanted("clubs", "clubs.csv", "activities", "");
     const NewSystemDone done = make(what);
@@ -180,9 +186,6 @@ TEST(MappingSheet, NamesTheLineAndTheNearestWord) {
 }
 
 TEST(MappingSheet, HoldsTextThatLooksLikeMarkup) {
-    const std::string csv =
-        "target,source,rule,argument,note\n,,sheet,kind=person,\n,,sheet,source=a&b,\n@key,ID,copy,,\n"
-        "\"identifier[sis-id|x\"\"y]\",ID,copy,,\nname/@full,,constant,{it's} <\"\"&>,\n";
     std::string root;
     bool edited = true;
     const MappingSheet sheet = read_mapping_csv(
@@ -220,6 +223,8 @@ TEST(ReadSample, RefusesWhatIsNoSample) {
     EXPECT_THROW(read_sample(file, "", ""), Error);
     std::ofstream(file) << "<open>";
     EXPECT_THROW(read_sample(file, "xml", ""), Error);
+    std::ofstream(file, std::ios::trunc) << "a@example.edu,2024-01-01\nb@example.edu,2024-01-02\n";
+    EXPECT_THROW(read_sample(file, "", ""), Error);
     std::ofstream(file, std::ios::trunc) << std::string(3, '\0');
     EXPECT_THROW(read_sample(file, "", ""), Error);
     fs::remove(file);

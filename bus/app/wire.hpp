@@ -1,0 +1,25 @@
+// The commands for those who wire a system: they read and write files of the configuration and need no running bus.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "workbench/new_system.hpp"
+
+namespace clrbus::app {
+
+// clrbus new system: asks for what was not given when a person is there to answer, writes the system's files, says what is
+// still missing and which command comes next. adapter: name of the door's adapter.
+int new_system(const std::filesystem::path& config, const std::filesystem::path& overlay, workbench::NewSystem wanted,
+               const std::string& adapter, bool json);
+
+// clrbus mapping show: the sheet of a route's stylesheet as CSV. out: "" = standard output.
+int mapping_show(const std::filesystem::path& config, const std::filesystem::path& overlay, const std::string& name,
+                 const std::filesystem::path& out);
+// clrbus mapping write: the stylesheet from a sheet. by_hand: also over one that was edited by hand.
+int mapping_write(const std::filesystem::path& config, const std::filesystem::path& overlay, const std::string& name,
+                  const std::filesystem::path& sheet, bool by_hand);
+// clrbus mapping targets: the places that a sheet may fill.
+int mapping_targets(const std::string& kind, bool json);
+
+}  // namespace clrbus::app

@@ -1,0 +1,105 @@
+#include "app/wire_cli.hpp"
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "app/wire.hpp"
+
+namespace clrbus::app {
+namespace {
+
+struct WireOptions {
+    std::string config = "conf/clrbus.xml", overlay;
+    bool json = false;
+    workbench::NewSystem system;
+    std::string sample, door = "directory";
+    std::string name, out, sheet, kind = "statement";
+    bool by_hand = false;
+};
+
+void wire_config(CLI::App& command, WireOptions& options) {
+    command.add_option("--config", options.config, "configuration file")->capture_default_str();
+    command.add_option("--overlay", options.overlay, "configuration of one environment, laid over it");
+}
+
+void add_new(CLI::App& app, const std::shared_ptr<WireOptions>& options, int& result) {
+    CLI::App* made = app.add_subcommand("new", "make something new");
+    made->require_subcommand(1);
+    CLI::App* c =
+        made->add_subcommand("system", "wire a source system from a sample file: route, schema, mapping, case, README");
+    workbench::NewSystem& system = options->system;
+    wire_config(*c, *options);
+    c->add_option("name", system.name, "its short name: route, folder and source of its claims")->required();
+    c->add_option("--sample", options->sample, "a file with a few records, as the system gives them")
+        ->required()
+        ->check(CLI::ExistingFile);
+    c->add_option("--format", system.format, "csv, json, xml; seen from the file without it")
+        ->check(CLI::IsMember({"csv", "json", "xml"}));
+    c->add_option("--record", system.record, "path of the records in the file; the first repeated element without it");
+    c->add_option("--door", options->door, "adapter of the door: directory, http-listen, …")->capture_default_str();
+    c->add_option("--kind", system.kind, "what a record becomes")
+        ->check(CLI::IsMember({"statement", "definition", "person"}))
+        ->capture_default_str();
+    c->add_option("--system", system.system, "the system, as people call it");
+    c->add_option("--component", system.component, "component of the record: employment, activities, …");
+    c->add_option("--type", system.type, "achievement type: Course, Degree, Badge, Membership, ext:…");
+    c->add_option("--steward", system.steward, "the unit that answers for the data");
+    c->add_option("--refresh", system.refresh, "how often it speaks")->capture_default_str();
+    c->add_option("--institution", system.institution,
+                  "who gives the ids: FICE:003658; the configuration's first code without it");
+    c->add_flag("--keep-values", system.keep_values,
+                "the case holds the sample's own values; without it made-up ones of the same shape");
+    c->add_flag("--json", options->json, "one JSON document on standard output, and no questions");
+    c->footer(
+        "Example: clrbus new system student-clubs --sample clubs.csv --component activities --type Membership --steward "
+        "'Student Life'\n"
+        "It writes routes/NAME/, transforms/NAME.xsl and xsd/NAME/, and says what is still missing and what to do next.");
+    c->callback([options, &result] {
+        options->system.sample = options->sample;
+        result = new_system(options->config, options->overlay, options->system, options->door, options->json);
+    });
+}
+
+void add_mapping(CLI::App& app, const std::shared_ptr<WireOptions>& options, int& result) {
+    CLI::App* mapping = app.add_subcommand("mapping", "the mapping of a system as a table: which field becomes what");
+    mapping->require_subcommand(1);
+    mapping->footer(
+        "Columns: target, source, rule, argument, note. Rules: copy, text, constant, date (argument: pattern), instant, "
+        "version, number,\n"
+        "lower, upper, code (LIST or LIST:COLUMN of conf/codes), map (A=B;C=D;*=E), join (argument: what stands between), "
+        "each, xpath,\n"
+        "ignore, missing. 'clrbus mapping targets' lists the targets.");
+    CLI::App* show = mapping->add_subcommand("show", "the sheet of a system as CSV");
+    wire_config(*show, *options);
+    show->add_option("name", options->name, "the system, or a stylesheet below transforms/")->required();
+    show->add_option("--out", options->out, "file to write; standard output without it");
+    show->footer("Example: clrbus mapping show student-clubs --out student-clubs.csv");
+    show->callback(
+        [options, &result] { result = mapping_show(options->config, options->overlay, options->name, options->out); });
+    CLI::App* write = mapping->add_subcommand("write", "the stylesheet from the sheet; status 1 while something is missing");
+    wire_config(*write, *options);
+    write->add_option("name", options->name, "the system, or a stylesheet below transforms/")->required();
+    write->add_option("sheet", options->sheet, "the sheet")->required()->check(CLI::ExistingFile);
+    write->add_flag("--by-hand", options->by_hand, "also over a stylesheet that was edited by hand");
+    write->footer("Example: clrbus mapping write student-clubs student-clubs.csv && clrbus test student-clubs");
+    write->callback([options, &result] {
+        result = mapping_write(options->config, options->overlay, options->name, options->sheet, options->by_hand);
+    });
+    CLI::App* targets = mapping->add_subcommand("targets", "the places of a canonical message that a sheet may fill");
+    targets->add_option("kind", options->kind, "statement, definition, person")
+        ->check(CLI::IsMember({"statement", "definition", "person"}))
+        ->capture_default_str();
+    targets->add_flag("--json", options->json, "one JSON document on standard output");
+    targets->footer("Example: clrbus mapping targets person");
+    targets->callback([options, &result] { result = mapping_targets(options->kind, options->json); });
+}
+
+}  // namespace
+
+void add_wire_commands(CLI::App& app, int& result) {
+    const auto options = std::make_shared<WireOptions>();
+    add_new(app, options, result);
+    add_mapping(app, options, result);
+}
+
+}  // namespace clrbus::app
