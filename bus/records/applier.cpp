@@ -33,7 +33,7 @@ struct Applier::Impl : std::enable_shared_from_this<Applier::Impl> {
     void ready(TakenMessage message);
     std::uint32_t credit_to_grant();  // mutex held
     void work(const std::stop_token& stop);
-    bool apply(std::vector<TakenMessage>& group);
+    bool apply(std::vector<RecordsStore::Prepared>& group);
     void commit(const std::shared_ptr<Settling>& settling);
     void committed(const std::shared_ptr<Settling>& settling, CommitState state);
     void away(const Error& error);
@@ -47,7 +47,7 @@ struct Applier::Impl : std::enable_shared_from_this<Applier::Impl> {
 
     mutable std::mutex mutex;
     std::condition_variable_any changed;
-    std::deque<TakenMessage> waiting;
+    std::deque<RecordsStore::Prepared> waiting;
     std::size_t waiting_bytes = 0;
     std::uint32_t credit = 0;  // granted, not delivered yet
     std::size_t in_hand = 0;   // of the group that is being applied
@@ -149,14 +149,18 @@ std::uint32_t Applier::Impl::credit_to_grant() {
     return fits - std::exchange(credit, fits);
 }
 
+// On a worker: what can be done ahead is not done by the one thread that writes.
 void Applier::Impl::ready(TakenMessage message) {
+    const std::size_t size = message.message.size();
     std::uint32_t grant = 0;
+    RecordsStore::Prepared prepared = store.prepare(std::move(message));
     {
         const std::lock_guard lock(mutex);
+        if (stopping) return;  // back to the queue with the taker
         if (credit > 0) --credit;
-        largest = std::max({message.message.size(), largest - largest / 64, std::size_t{1}});
-        waiting_bytes += message.message.size();
-        waiting.push_back(std::move(message));
+        largest = std::max({size, largest - largest / 64, std::size_t{1}});
+        waiting_bytes += size;
+        waiting.push_back(std::move(prepared));
         grant = credit_to_grant();
         changed.notify_all();
     }
@@ -164,7 +168,7 @@ void Applier::Impl::ready(TakenMessage message) {
 }
 
 void Applier::Impl::work(const std::stop_token& stop) {
-    std::vector<TakenMessage> group;
+    std::vector<RecordsStore::Prepared> group;
     for (;;) {
         std::uint32_t grant = 0;
         std::vector<std::shared_ptr<Settling>> retried;
@@ -191,7 +195,7 @@ void Applier::Impl::work(const std::stop_token& stop) {
                 std::size_t bytes = 0;
                 while (!waiting.empty() && group.size() < options.most_messages &&
                        (group.empty() || bytes < options.most_bytes)) {
-                    bytes += waiting.front().message.size();
+                    bytes += waiting.front().message().message.size();
                     group.push_back(std::move(waiting.front()));
                     waiting.pop_front();
                 }
@@ -211,7 +215,7 @@ void Applier::Impl::work(const std::stop_token& stop) {
 }
 
 // True when the group was applied; else it stays in hand.
-bool Applier::Impl::apply(std::vector<TakenMessage>& group) {
+bool Applier::Impl::apply(std::vector<RecordsStore::Prepared>& group) {
     auto settling = std::make_shared<Settling>();
     try {
         settling->group = store.apply(group);
@@ -229,10 +233,11 @@ bool Applier::Impl::apply(std::vector<TakenMessage>& group) {
     Unit& unit = settling->unit;
     for (std::size_t i = 0; i < group.size(); ++i) {
         const RecordsStore::Applied& applied = settling->group.results[i];
-        unit.settled.push_back({group[i].queue, group[i].sequence});
+        const TakenMessage& message = group[i].message();
+        unit.settled.push_back({message.queue, message.sequence});
         ++counts[static_cast<std::size_t>(applied.outcome)];
         if (!applied.error) continue;
-        Put dead{kRecordsDeadQueue, group[i].message, group[i].headers, {}};
+        Put dead{kRecordsDeadQueue, message.message, message.headers, {}};
         dead.headers.set(header::kDeadStep, "records");
         dead.headers.set(header::kDeadCode, applied.error->code());
         dead.headers.set(header::kDeadReason, applied.error->what());

@@ -127,7 +127,34 @@ RecordsStore::Impl::~Impl() {
 RecordsStore::RecordsStore(const StoreOptions& options) : impl_(std::make_unique<Impl>(options)) {}
 RecordsStore::~RecordsStore() = default;
 
+RecordsStore::Prepared::Prepared(std::unique_ptr<Content> content) : content_(std::move(content)) {}
+RecordsStore::Prepared::Prepared(Prepared&&) noexcept = default;
+RecordsStore::Prepared& RecordsStore::Prepared::operator=(Prepared&&) noexcept = default;
+RecordsStore::Prepared::~Prepared() = default;
+
+const TakenMessage& RecordsStore::Prepared::message() const {
+    return content_->message;
+}
+
+RecordsStore::Prepared RecordsStore::prepare(TakenMessage message) const {
+    auto content = std::make_unique<Prepared::Content>();
+    content->message = std::move(message);
+    try {
+        content->incoming.emplace(content->message, impl_->vault, impl_->rules, impl_->clock);
+    } catch (const Error& e) {
+        if (e.fault() == Fault::kPoison) content->error = e;  // anything else is met again when it is applied
+    }
+    return Prepared(std::move(content));
+}
+
 RecordsStore::Group RecordsStore::apply(const std::vector<TakenMessage>& messages) {
+    std::vector<Prepared> prepared;
+    prepared.reserve(messages.size());
+    for (const TakenMessage& message : messages) prepared.push_back(prepare(message));
+    return apply(prepared);
+}
+
+RecordsStore::Group RecordsStore::apply(const std::vector<Prepared>& messages) {
     Impl& impl = *impl_;
     const std::lock_guard lock(impl.write_mutex);
     // A savepoint costs as much as a sixth of a small message, and a message that cannot be applied is rare: the first try does
@@ -138,18 +165,26 @@ RecordsStore::Group RecordsStore::apply(const std::vector<TakenMessage>& message
     return std::move(*group);
 }
 
-std::optional<RecordsStore::Group> RecordsStore::Impl::apply(const std::vector<TakenMessage>& messages, bool savepoints) {
+std::optional<RecordsStore::Group> RecordsStore::Impl::apply(const std::vector<Prepared>& messages, bool savepoints) {
     Group group;
     group.results.reserve(messages.size());
     std::string outcomes;
     outcomes.reserve(messages.size() * kSettlingEntry);
     try {
         Transaction transaction(database);
-        for (const TakenMessage& message : messages) {
+        for (const Prepared& prepared : messages) {
+            const Prepared::Content& one = content(prepared);
+            const TakenMessage& message = one.message;
             Applied applied;
+            if (one.error) {
+                applied.outcome = Outcome::kDead;
+                applied.error = one.error;
+                group.results.push_back(std::move(applied));
+                continue;
+            }
             if (savepoints) database.use("SAVEPOINT message").run();
             try {
-                applied.outcome = writer.apply(message);
+                applied.outcome = writer.apply(one.incoming ? *one.incoming : Incoming(message, vault, rules, clock));
             } catch (const Error& e) {
                 if (e.fault() != Fault::kPoison) throw;
                 writer.forget_caches();

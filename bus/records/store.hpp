@@ -55,9 +55,25 @@ public:
         std::vector<Applied> results;  // one for each message
         std::int64_t id = 0;
     };
+    // A message made ready on any thread, so that the one that applies has little to do: read, hashed, compressed.
+    class Prepared {
+    public:
+        Prepared(Prepared&&) noexcept;
+        Prepared& operator=(Prepared&&) noexcept;
+        ~Prepared();
+        const TakenMessage& message() const;
+
+    private:
+        friend class RecordsStore;
+        struct Content;
+        explicit Prepared(std::unique_ptr<Content> content);
+        std::unique_ptr<Content> content_;
+    };
+    Prepared prepare(TakenMessage message) const;
     // All messages in one transaction; one that cannot be applied does not take the others with it. Throws Error(kAway) when
     // the disk does not take it: nothing was applied.
-    Group apply(const std::vector<TakenMessage>& messages);
+    Group apply(const std::vector<Prepared>& messages);
+    Group apply(const std::vector<TakenMessage>& messages);  // prepares them first
     // The group's Unit is committed: its outcomes need no longer be known for a redelivery.
     void settled(const Group& group);
 

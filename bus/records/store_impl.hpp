@@ -13,11 +13,18 @@
 #include "records/database.hpp"
 #include "records/disclosure.hpp"
 #include "records/identifiers.hpp"
+#include "records/incoming.hpp"
 #include "records/store.hpp"
 #include "records/vault.hpp"
 #include "records/writer.hpp"
 
 namespace clrbus::records {
+
+struct RecordsStore::Prepared::Content {
+    TakenMessage message;
+    std::optional<Incoming> incoming;
+    std::optional<Error> error;  // why it can never be applied
+};
 
 struct RecordsStore::Impl {
     explicit Impl(const StoreOptions& options);
@@ -37,8 +44,10 @@ struct RecordsStore::Impl {
         std::unique_ptr<Database> database_;
     };
 
-    // store.cpp; nothing when a message cannot be applied and there are no savepoints: nothing was applied then
-    std::optional<Group> apply(const std::vector<TakenMessage>& messages, bool savepoints);
+    // store.cpp
+    static const Prepared::Content& content(const Prepared& prepared) { return *prepared.content_; }
+    // nothing when a message cannot be applied and there are no savepoints: nothing was applied then
+    std::optional<Group> apply(const std::vector<Prepared>& messages, bool savepoints);
     // store_reading.cpp
     std::int64_t learner_id(Database& database, const std::string& uuid) const;  // 0: unknown
     std::string uuid_of(Database& database, std::int64_t learner) const;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <future>
+
 #include "records/test_support.hpp"
 
 namespace clrbus::records {
@@ -62,6 +64,37 @@ TEST_F(Store, ARefusedMessageDoesNotTakeItsGroupWithIt) {
     EXPECT_EQ(group.results[2].outcome, Outcome::kApplied);
     EXPECT_NE(campus_.find("sis-id", "1001"), "");
     EXPECT_NE(campus_.find("sis-id", "3003"), "");
+}
+
+TEST_F(Store, WhatOtherThreadsMadeReadyIsAppliedAsItCame) {
+    campus_.apply(Said::person("p1").id("institution-id", "900000011"));
+    std::vector<TakenMessage> taken;
+    for (int i = 0; i < 8; ++i) {
+        // Small ones are compressed when they are written, large ones ahead.
+        taken.push_back(Said::statement("sis", "k" + std::to_string(i))
+                            .id("institution-id", "900000011")
+                            .says({"a" + std::to_string(i)}, std::string(i % 2 == 0 ? 10U : 9000U, static_cast<char>('a' + i)))
+                            .taken());
+    }
+    taken[5].headers.remove(header::kApply);
+    std::vector<std::future<RecordsStore::Prepared>> made;
+    for (const TakenMessage& one : taken)
+        made.push_back(std::async(std::launch::async, [&] { return campus_.store->prepare(one); }));
+    std::vector<RecordsStore::Prepared> prepared;
+    for (auto& one : made) prepared.push_back(one.get());
+    const RecordsStore::Group group = campus_.store->apply(prepared);
+    for (std::size_t i = 0; i < taken.size(); ++i) {
+        EXPECT_EQ(group.results[i].outcome, i == 5 ? Outcome::kDead : Outcome::kApplied) << i;
+        EXPECT_EQ(prepared[i].message().sequence, taken[i].sequence);
+    }
+    ASSERT_TRUE(group.results[5].error.has_value());
+    EXPECT_EQ(group.results[5].error->code(), "REC-001");
+    const LearnerRecord record = campus_.record(campus_.find("institution-id", "900000011"));
+    ASSERT_EQ(record.statements.size(), 7U);
+    for (const StatementInForce& one : record.statements) {
+        const auto number = static_cast<std::size_t>(one.key.back() - '0');
+        EXPECT_EQ(one.xml, taken[number].message.body()) << one.key;
+    }
 }
 
 TEST_F(Store, TellsNobodyAnything) {

@@ -12,6 +12,7 @@ namespace clrbus::records {
 namespace {
 
 constexpr int kZstdLevel = 3;
+constexpr std::size_t kRoomKept = std::size_t{256} << 10;
 constexpr std::size_t kMostBodyBytes = std::size_t{256} << 20;
 
 // One compressor and one decompressor a thread: making them costs more than a small body.
@@ -41,6 +42,23 @@ std::string row_name(std::string_view table, std::int64_t row) {
     name += '/';
     name += std::to_string(row);
     return name;
+}
+
+// The size of the text in four bytes, then a zstd frame.
+std::string compressed(std::string_view text) {
+    // Compressed into memory that is kept: the bound of a body is as large as the body, and its pages would be new each time.
+    thread_local std::string room;
+    const std::size_t bound = ZSTD_compressBound(text.size());
+    if (room.size() < bound) room.resize(bound);
+    const std::size_t used =
+        ZSTD_compressCCtx(vault_zstd().compress, room.data(), room.size(), text.data(), text.size(), kZstdLevel);
+    if (ZSTD_isError(used) != 0) throw Error(Fault::kAway, "REC-010", "compressing a record", ZSTD_getErrorName(used));
+    std::string out;
+    out.reserve(4 + used);
+    append_size(out, text.size());
+    out.append(room, 0, used);
+    if (room.size() > kRoomKept) std::string().swap(room);
+    return out;
 }
 
 [[noreturn]] void unsound(std::string_view table, std::int64_t row, std::string why) {
@@ -93,15 +111,11 @@ std::string Vault::uuid(std::string_view purpose, std::string_view a, std::strin
 }
 
 std::string Vault::seal_text(std::string_view table, std::int64_t row, std::string_view text) const {
-    std::string small(4 + ZSTD_compressBound(text.size()), '\0');
-    std::string size;
-    append_size(size, text.size());
-    std::memcpy(small.data(), size.data(), 4);
-    const std::size_t used =
-        ZSTD_compressCCtx(vault_zstd().compress, small.data() + 4, small.size() - 4, text.data(), text.size(), kZstdLevel);
-    if (ZSTD_isError(used) != 0) unsound(table, row, "compression failed");
-    small.resize(4 + used);
-    return impl_->keys.seal(small, row_name(table, row));
+    return seal_packed(table, row, compressed(text));
+}
+
+std::string Vault::seal_packed(std::string_view table, std::int64_t row, std::string_view packed) const {
+    return impl_->keys.seal(packed, row_name(table, row));
 }
 
 std::string Vault::open_text(std::string_view table, std::int64_t row, std::string_view sealed) const {
@@ -123,7 +137,7 @@ std::string Vault::open_text(std::string_view table, std::int64_t row, std::stri
     return text;
 }
 
-std::string Vault::seal(std::string_view table, std::int64_t row, const std::string& apply_header, std::string_view xml) const {
+std::string Vault::pack(const std::string& apply_header, std::string_view xml) const {
     if (xml.size() + apply_header.size() > kMostBodyBytes) {
         throw Error(Fault::kPoison, "REC-003", "applying a message", "a body of more than 256 MB");
     }
@@ -132,7 +146,11 @@ std::string Vault::seal(std::string_view table, std::int64_t row, const std::str
     append_size(text, apply_header.size());
     text += apply_header;
     text += xml;
-    return seal_text(table, row, text);
+    return compressed(text);
+}
+
+std::string Vault::seal(std::string_view table, std::int64_t row, const std::string& apply_header, std::string_view xml) const {
+    return seal_packed(table, row, pack(apply_header, xml));
 }
 
 Vault::Body Vault::open(std::string_view table, std::int64_t row, std::string_view sealed) const {

@@ -36,6 +36,9 @@ public:
     };
     // Bound to table and row: a body that was moved to another row does not open.
     std::string seal(std::string_view table, std::int64_t row, const std::string& apply_header, std::string_view xml) const;
+    // The same in two steps: the first needs no row, and any thread may do it ahead.
+    std::string pack(const std::string& apply_header, std::string_view xml) const;
+    std::string seal_packed(std::string_view table, std::int64_t row, std::string_view packed) const;
     Body open(std::string_view table, std::int64_t row, std::string_view sealed) const;  // Error(kConfig, "REC-020")
     std::string seal_text(std::string_view table, std::int64_t row, std::string_view text) const;
     std::string open_text(std::string_view table, std::int64_t row, std::string_view sealed) const;

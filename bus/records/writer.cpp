@@ -1,27 +1,8 @@
 #include "records/writer.hpp"
 
-#include <charconv>
-
 #include "core/error.hpp"
-#include "core/headers.hpp"
-#include "crypto/hash.hpp"
 
 namespace clrbus::records {
-namespace {
-
-std::uint64_t number_header(const Headers& headers, std::string_view name) {
-    const std::string_view text = headers.get(name);
-    std::uint64_t value = 0;
-    if (text.empty()) return 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || end != text.data() + text.size() || value > std::uint64_t{INT64_MAX}) {
-        throw Error(Fault::kPoison, "REC-002", "applying a message", "the header '" + std::string(name) + "' is not a number");
-    }
-    return value;
-}
-
-}  // namespace
-
 Writer::Writer(Database& database, const Vault& vault, const IdentifierRules& rules, const Clock& clock)
     : database_(database), vault_(vault), rules_(rules), clock_(clock) {}
 
@@ -38,30 +19,8 @@ std::int64_t Writer::next_id(std::int64_t& counter, const char* sql) {
     return ++counter;
 }
 
-Writer::Incoming Writer::read(const TakenMessage& message) const {
-    const Headers& headers = message.headers;
-    if (!headers.has(header::kApply)) {
-        throw Error(Fault::kPoison, "REC-001", "applying a message",
-                    "it has no apply header: only the records step may write into this queue");
-    }
-    Incoming incoming;
-    incoming.encoded = headers.get(header::kApply);
-    incoming.header = ApplyHeader::decode(incoming.encoded);
-    incoming.body = message.message.body();
-    if (incoming.body.empty()) throw Error(Fault::kPoison, "REC-002", "applying a message", "it has no body");
-    incoming.version = {incoming.header.version, number_header(headers, header::kSourceNumber),
-                        number_header(headers, header::kPosition), number_header(headers, header::kGeneration)};
-    incoming.content = crypto::from_hex(incoming.header.content_sha256).value_or(std::string());
-    incoming.original = headers.get(header::kOriginal);
-    incoming.route = headers.get(header::kRoute);
-    const std::string_view accepted = headers.get(header::kAcceptedAt);
-    incoming.accepted = accepted.empty() ? now_ : to_millis(from_rfc3339(accepted));
-    return incoming;
-}
-
-Outcome Writer::apply(const TakenMessage& message) {
+Outcome Writer::apply(const Incoming& incoming) {
     now_ = to_millis(clock_.now());
-    const Incoming incoming = read(message);
     switch (incoming.header.kind) {
         case ApplyHeader::Kind::kPerson:
             return apply_person(incoming);
@@ -95,7 +54,7 @@ Outcome Writer::apply_definition(const Incoming& incoming) {
     }
     const bool fresh = row == 0;
     if (fresh) row = next_id(last_definition_, "SELECT coalesce(max(rowid),0) FROM definition");
-    const std::string sealed = vault_.seal("definition", row, incoming.encoded, incoming.body);
+    const std::string sealed = incoming.sealed(vault_, "definition", row);
     Query query = database_.use(
         "INSERT INTO "
         "definition(rowid,key,source,route,business,source_number,position,generation,content,original,accepted,applied,"

@@ -15,6 +15,7 @@
 #include "core/clock.hpp"
 #include "records/database.hpp"
 #include "records/identifiers.hpp"
+#include "records/incoming.hpp"
 #include "records/standing.hpp"
 #include "records/vault.hpp"
 
@@ -40,7 +41,7 @@ class Writer {
 public:
     Writer(Database& database, const Vault& vault, const IdentifierRules& rules, const Clock& clock);
 
-    Outcome apply(const TakenMessage& message);  // Error(kPoison) when it cannot be applied
+    Outcome apply(const Incoming& incoming);  // Error(kPoison) when it cannot be applied
 
     // Decisions.
     struct Decider {
@@ -53,16 +54,6 @@ public:
     void forget_caches();  // after a rollback
 
 private:
-    // What applying needs of one message.
-    struct Incoming {
-        ApplyHeader header;
-        std::string encoded;  // the apply header as it came
-        std::string_view body;
-        WordVersion version;
-        std::string content;  // 32 bytes
-        std::string original, route;
-        std::int64_t accepted = 0;
-    };
     struct Row {  // of a statement, without its body
         Word word;
         std::string key_hash, doc_hash, original, source, route;
@@ -71,8 +62,7 @@ private:
         std::int64_t learner = 0;
         bool fresh = false;  // not in the database yet
         bool waits = false;
-        const Incoming* incoming = nullptr;            // of a fresh row
-        std::vector<IdentifierRules::Known> mentions;  // of a fresh row
+        const Incoming* incoming = nullptr;  // of a fresh row
     };
     struct Resolution {
         std::int64_t learner = 0;
@@ -91,7 +81,6 @@ private:
     using Hashes = std::set<std::string>;
 
     // writer.cpp
-    Incoming read(const TakenMessage& message) const;
     Outcome apply_definition(const Incoming& incoming);
     // writer_statements.cpp
     Outcome apply_statement(const Incoming& incoming);

@@ -175,7 +175,7 @@ Outcome Writer::apply_person(const Incoming& incoming) {
         person.state = PersonState::kSound;
     person.source = h.source;
     person.route = incoming.route;
-    const std::string sealed = vault_.seal("person", person.id, incoming.encoded, incoming.body);
+    const std::string sealed = incoming.sealed(vault_, "person", person.id);
     {
         Query query =
             database_.use("INSERT INTO person(" CLRBUS_PERSON_COLUMNS

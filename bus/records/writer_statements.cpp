@@ -63,23 +63,16 @@ Outcome Writer::apply_statement(const Incoming& incoming) {
     Row fresh;
     fresh.fresh = true;
     fresh.incoming = &incoming;
-    fresh.key_hash = vault_.hash("key", h.source, h.key);
+    fresh.key_hash = incoming.key_hash;
     fresh.word.kind = word_kind(h);
     fresh.word.version = incoming.version;
     fresh.word.content = incoming.content;
     fresh.original = incoming.original;
     fresh.source = h.source;
     fresh.route = incoming.route;
-    if (!is_whole(fresh.word.kind)) {
-        if (h.achievements.empty())
-            throw Error(Fault::kPoison, "REC-002", "applying a message", "it covers a part, but names no achievement");
-        for (const std::string& key : h.achievements) fresh.word.parts.push_back(vault_.hash("part", key));
-    }
-    if (!is_retraction(fresh.word.kind)) {
-        if (!h.document_key.empty()) fresh.doc_hash = vault_.hash("document", h.source, h.document_key);
-        fresh.mentions = rules_.matching(h);
-        if (h.identity_authority) claim_principal(incoming, fresh.mentions);
-    }
+    fresh.word.parts = incoming.parts;
+    fresh.doc_hash = incoming.doc_hash;
+    if (!is_retraction(fresh.word.kind) && h.identity_authority) claim_principal(incoming, incoming.mentions);
 
     std::vector<Row> rows = load_rows(fresh.key_hash);
     for (Row& row : rows) {
@@ -134,10 +127,10 @@ Outcome Writer::renew(Row& row, const Incoming& incoming, std::vector<Row>& rows
     bool again = rows.size() > 1;
     if (other_route && !is_retraction(row.word.kind)) {
         // The route decides who answers and by which schemes it may match: it may have been changed since.
-        const std::string sealed = vault_.seal("statement", row.word.id, incoming.encoded, incoming.body);
+        const std::string sealed = incoming.sealed(vault_, "statement", row.word.id);
         database_.use("UPDATE statement SET sealed=? WHERE id=?").blob(sealed).add(row.word.id).run();
         database_.use("DELETE FROM mention WHERE statement=?").add(row.word.id).run();
-        for (const auto& known : rules_.matching(incoming.header)) {
+        for (const auto& known : incoming.mentions) {
             database_.use("INSERT OR IGNORE INTO mention(hash,statement) VALUES(?,?)").blob(known.hash).add(row.word.id).run();
         }
         again = true;
@@ -283,7 +276,7 @@ bool Writer::settle_row(Row& row, bool stands, bool would_stand, std::set<std::i
 
 void Writer::insert_row(Row& row) {
     const Incoming& incoming = *row.incoming;
-    const std::string sealed = vault_.seal("statement", row.word.id, incoming.encoded, incoming.body);
+    const std::string sealed = incoming.sealed(vault_, "statement", row.word.id);
     const std::string parts = joined_parts(row.word.parts);
     {
         Query query = database_.use("INSERT INTO statement(" CLRBUS_STATEMENT_COLUMNS
@@ -298,7 +291,7 @@ void Writer::insert_row(Row& row) {
         query.text(row.original).add(row.live).add(row.standing).add(row.conflict).add(static_cast<int>(row.decided));
         query.id(row.learner).text(row.source).text(row.route).add(incoming.accepted).add(now_).blob(sealed).run();
     }
-    for (const auto& known : row.mentions) {
+    for (const auto& known : incoming.mentions) {
         database_.use("INSERT OR IGNORE INTO mention(hash,statement) VALUES(?,?)").blob(known.hash).add(row.word.id).run();
     }
 }
@@ -308,7 +301,7 @@ Writer::Resolution Writer::resolve(Row& row) {
     if (const std::int64_t decided = attached(row); decided != 0) return {decided, ""};
     std::vector<std::string> hashes;
     if (row.fresh) {
-        for (const auto& known : row.mentions) hashes.push_back(known.hash);
+        for (const auto& known : row.incoming->mentions) hashes.push_back(known.hash);
     } else {
         Query query = database_.use("SELECT hash FROM mention WHERE statement=?");
         query.add(row.word.id);

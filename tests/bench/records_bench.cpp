@@ -16,6 +16,7 @@
 #include "crypto/aead.hpp"
 #include "crypto/hash.hpp"
 #include "records/store.hpp"
+#include "records/vault.hpp"
 #include "routing/apply_header.hpp"
 #include "routing/canonical.hpp"
 #include "xml/code_lists.hpp"
@@ -114,10 +115,18 @@ struct Campus {
         options.match_schemes.push_back("school-person-id");
         store.emplace(options);
     }
-    void apply(const std::vector<TakenMessage>& all, Outcome expected) {
-        for (std::size_t at = 0; at < all.size(); at += kGroup) {
-            const std::vector<TakenMessage> some(all.begin() + static_cast<std::ptrdiff_t>(at),
-                                                 all.begin() + static_cast<std::ptrdiff_t>(at + kGroup));
+    using Group = std::vector<records::RecordsStore::Prepared>;
+    // As the applier's workers do it, in groups.
+    std::vector<Group> prepare(const std::vector<TakenMessage>& all) const {
+        std::vector<Group> out;
+        for (std::size_t at = 0; at < all.size(); ++at) {
+            if (at % kGroup == 0) out.emplace_back();
+            out.back().push_back(store->prepare(all[at]));
+        }
+        return out;
+    }
+    void apply(const std::vector<Group>& groups, Outcome expected) {
+        for (const Group& some : groups) {
             const auto group = store->apply(some);
             for (const auto& result : group.results) {
                 if (result.outcome != expected) throw std::runtime_error("a statement was not applied");
@@ -136,12 +145,37 @@ void apply(benchmark::State& state) {
         {
             const Directory directory;
             Campus campus(directory.path());
-            campus.apply(persons(), Outcome::kApplied);
+            campus.apply(campus.prepare(persons()), Outcome::kApplied);
+            const auto groups = campus.prepare(statements());
             state.ResumeTiming();
-            campus.apply(statements(), Outcome::kApplied);
+            campus.apply(groups, Outcome::kApplied);
             state.PauseTiming();
         }
         state.ResumeTiming();
+    }
+    state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations() * kAll));
+}
+
+// What the workers do ahead of the writer.
+void prepare(benchmark::State& state) {
+    const Directory directory;
+    const Campus campus(directory.path());
+    for (auto _ : state) benchmark::DoNotOptimize(campus.prepare(statements()).size());
+    state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations() * kAll));
+}
+
+// Its floor, and that of sealing: the same bodies compressed and sealed, nothing else.
+void pack(benchmark::State& state) {
+    const Directory directory;
+    const crypto::KeyFile keys = crypto::KeyFile::load_or_create(directory.path() / "storage.key");
+    const records::Vault vault(keys);
+    std::vector<std::string> headers;
+    for (const TakenMessage& one : statements()) headers.emplace_back(one.headers.get(header::kApply));
+    for (auto _ : state) {
+        for (std::size_t i = 0; i < kAll; ++i) {
+            benchmark::DoNotOptimize(
+                vault.seal("statement", static_cast<std::int64_t>(i), headers[i], statements()[i].message.body()));
+        }
     }
     state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations() * kAll));
 }
@@ -208,9 +242,9 @@ const Rows& rows() {
         made.before = made.directory.path() / "before.db";
         {
             Campus campus(made.directory.path());
-            campus.apply(persons(), Outcome::kApplied);
+            campus.apply(campus.prepare(persons()), Outcome::kApplied);
             Sqlite(file).run("VACUUM INTO '" + made.before.string() + "'");
-            campus.apply(statements(), Outcome::kApplied);
+            campus.apply(campus.prepare(statements()), Outcome::kApplied);
         }
         const Sqlite database(file);
         made.insert_statement = insert_into(database, "statement");
@@ -332,6 +366,8 @@ void journal_bytes(benchmark::State& state) {
 [[maybe_unused]] const bool kRegistered = [] {
     benchmark::RegisterBenchmark("records/apply", apply)->UseRealTime();
     benchmark::RegisterBenchmark("records/apply.rows", plain_rows)->UseRealTime();
+    benchmark::RegisterBenchmark("records/apply.prepare", prepare);
+    benchmark::RegisterBenchmark("records/apply.pack", pack);
     benchmark::RegisterBenchmark("journal/bytes-per-document", journal_bytes)->Iterations(1);
     return true;
 }();
