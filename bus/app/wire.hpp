@@ -5,6 +5,7 @@
 #include <string>
 
 #include "workbench/new_system.hpp"
+#include "workbench/try_route.hpp"
 
 namespace clrbus::app {
 
@@ -19,6 +20,14 @@ int mapping_show(const std::filesystem::path& config, const std::filesystem::pat
 // clrbus mapping write: the stylesheet from a sheet. by_hand: also over one that was edited by hand.
 int mapping_write(const std::filesystem::path& config, const std::filesystem::path& overlay, const std::string& name,
                   const std::filesystem::path& sheet, bool by_hand);
+// clrbus try: a file through a route, step by step, without any effect. Status 1 when a record is refused.
+struct Try {
+    std::filesystem::path config, overlay, file;
+    std::string route;
+    workbench::TryOptions options;
+    bool json = false;
+};
+int try_file(const Try& what);
 // clrbus mapping targets: the places that a sheet may fill.
 int mapping_targets(const std::string& kind, bool json);
 

@@ -94,12 +94,40 @@ void add_mapping(CLI::App& app, const std::shared_ptr<WireOptions>& options, int
     targets->callback([options, &result] { result = mapping_targets(options->kind, options->json); });
 }
 
+void add_try(CLI::App& app, int& result) {
+    const auto what = std::make_shared<Try>();
+    const auto names = std::make_shared<WireOptions>();
+    CLI::App* c = app.add_subcommand("try", "a file through a route, step by step: no broker, no effect");
+    wire_config(*c, *names);
+    c->add_option("route", what->route, "the route")->required();
+    c->add_option("file", names->sample, "the file")->required()->check(CLI::ExistingFile);
+    c->add_option("--from", what->options.from, "first record of a file of many, from 1")
+        ->capture_default_str()
+        ->check(CLI::PositiveNumber);
+    c->add_option("--records", what->options.most, "how many records")->capture_default_str()->check(CLI::PositiveNumber);
+    c->add_flag("!--no-unread", what->options.unread, "do not look for fields that make no difference");
+    c->add_flag("--json", what->json, "one JSON document on standard output");
+    c->footer(
+        "Example: clrbus try hr-csv routes/hr-csv/cases/rated-and-ended/input.csv\n"
+        "It shows what each step made of the document, how long it took, what comes out, and the fields of the input that make "
+        "no\n"
+        "difference to that. Values are shown: use made-up ones, or a terminal that nobody watches. Status 1: a record was "
+        "refused.");
+    c->callback([what, names, &result] {
+        what->config = names->config;
+        what->overlay = names->overlay;
+        what->file = names->sample;
+        result = try_file(*what);
+    });
+}
+
 }  // namespace
 
 void add_wire_commands(CLI::App& app, int& result) {
     const auto options = std::make_shared<WireOptions>();
     add_new(app, options, result);
     add_mapping(app, options, result);
+    add_try(app, result);
 }
 
 }  // namespace clrbus::app

@@ -143,8 +143,8 @@ CaseResult run_case(const CompiledRoute& route, const std::filesystem::path& fol
 
 }  // namespace
 
-std::vector<DryResult> dry_run(const CompiledRoute& route, const std::filesystem::path& file) {
-    std::vector<DryResult> out;
+void dry_messages(const CompiledRoute& route, const std::filesystem::path& file, const std::function<bool(Work&)>& one,
+                  const std::function<void(std::uint64_t record, const Error& error)>& broken) {
     std::filesystem::path reduced;
     const std::string name = file.filename().string();
     try {
@@ -170,20 +170,15 @@ std::vector<DryResult> dry_run(const CompiledRoute& route, const std::filesystem
                     },
                     {},
                     [&](SplitRecord record) {
-                        Work work = dry_work(route, record.raw, record.number, name);
                         if (record.broken != nullptr) {
-                            DryResult dead;
-                            dead.kind = DryResult::Kind::kDead;
-                            dead.record = record.number;
-                            dead.error = *record.broken;
-                            out.push_back(std::move(dead));
+                            broken(record.number, *record.broken);
                             return true;
                         }
+                        Work work = dry_work(route, record.raw, record.number, name);
                         work.document = std::move(record.document);
                         work.parsed = true;
                         work.validated = record.validated;
-                        dry_apply(route, work, out);
-                        return true;
+                        return one(work);
                     });
         } else {
             Work work = dry_work(route, bytes, 0, name);
@@ -192,16 +187,30 @@ std::vector<DryResult> dry_run(const CompiledRoute& route, const std::filesystem
                 work.parsed = true;
                 work.validated = route.split()->schemas != nullptr;
             }
-            dry_apply(route, work, out);
+            one(work);
         }
     } catch (const Error& e) {
-        DryResult dead;
-        dead.kind = DryResult::Kind::kDead;
-        dead.error = e;
-        out.push_back(std::move(dead));
+        broken(0, e);
     }
     std::error_code ignored;
     if (!reduced.empty()) std::filesystem::remove(reduced, ignored);
+}
+
+std::vector<DryResult> dry_run(const CompiledRoute& route, const std::filesystem::path& file) {
+    std::vector<DryResult> out;
+    dry_messages(
+        route, file,
+        [&](Work& work) {
+            dry_apply(route, work, out);
+            return true;
+        },
+        [&](std::uint64_t record, const Error& error) {
+            DryResult dead;
+            dead.kind = DryResult::Kind::kDead;
+            dead.record = record;
+            dead.error = error;
+            out.push_back(std::move(dead));
+        });
     return out;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,7 +21,12 @@ struct DryResult {
     std::optional<Error> error;  // kDead
 };
 
-// Applies the first door's keep and drop, splits, and runs the steps. A broken stream ends as one kDead at the end.
+// The messages that a file becomes behind the first door: its keep and drop applied, split, nothing done to them yet. one:
+// false ends the reading. broken: a record that cannot be read (its number), or the stream (0).
+void dry_messages(const CompiledRoute& route, const std::filesystem::path& file, const std::function<bool(Work&)>& one,
+                  const std::function<void(std::uint64_t record, const Error& error)>& broken);
+
+// Runs the steps on each of them. A broken stream ends as one kDead at the end.
 std::vector<DryResult> dry_run(const CompiledRoute& route, const std::filesystem::path& file);
 
 // The cases of one route folder: cases/NAME/input.* with expected.xml, expected-1.xml, … in the order of the outputs, and

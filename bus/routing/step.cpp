@@ -28,6 +28,7 @@ Work Work::fork() const {
     out.source_number = source_number;
     out.services = services;
     out.message = message;
+    out.watch = watch;
     return out;
 }
 
@@ -66,7 +67,11 @@ namespace {
 
 Flow apply_one(const Step& step, Work& work) {
     try {
-        return step.apply(work);
+        if (work.watch == nullptr) return step.apply(work);
+        work.watch->comes(step, work);
+        const Flow flow = step.apply(work);
+        work.watch->left(step, work);
+        return flow;
     } catch (Error& e) {
         // The innermost step is the one that failed; a choose around it adds nothing.
         if (!work.headers.has(header::kDeadStep)) work.headers.set(header::kDeadStep, step.name());

@@ -26,6 +26,16 @@ struct StepServices {
     Clock* clock = nullptr;
 };
 
+class Step;
+struct Work;
+// Sees a message come to a step and leave it. For those who try a route; none in a running bus.
+class StepWatch {
+public:
+    virtual ~StepWatch() = default;
+    virtual void comes(const Step& step, const Work& work) = 0;
+    virtual void left(const Step& step, const Work& work) = 0;  // not after an Error
+};
+
 struct Work {
     const CompiledRoute& route;
     std::string id;         // message-id; of the child, when it was split off
@@ -38,6 +48,7 @@ struct Work {
     std::uint64_t source_number = 0;
     const StepServices* services = nullptr;  // null in a dry run
     const Message* message = nullptr;        // in hand; null for a child of a split and in a dry run
+    StepWatch* watch = nullptr;              // null in a running bus
 
     // What it causes:
     std::vector<Put> outputs;

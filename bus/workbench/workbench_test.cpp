@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include "config/loader.hpp"
@@ -11,6 +12,7 @@
 #include "workbench/new_system.hpp"
 #include "workbench/proposal.hpp"
 #include "workbench/shapes.hpp"
+#include "workbench/try_route.hpp"
 
 namespace clrbus::workbench {
 namespace {
@@ -156,6 +158,42 @@ TEST_F(Workbench, TheSheetComesOutAsItWentIn) {
     by_hand.insert(by_hand.find("</xsl:template>"), "<!-- mine -->");
     read_mapping_stylesheet(by_hand, "volunteers.xsl", root, edited);
     EXPECT_TRUE(edited);
+}
+
+TEST_F(Workbench, TriesAFileStepByStepAndNamesWhatNobodyReads) {
+    make(wanted("clubs", "clubs.csv", "activities", "Membership"));
+    RouteAssets assets(folders_);
+    const LoadedRoutes loaded = load_routes(root_ / "routes", assets);
+    TryOptions options;
+    options.from = 2;
+    options.most = 2;
+    const auto tried = try_route(*loaded.routes.at(0), workbench_data("clubs.csv"), options);
+    ASSERT_EQ(tried.size(), 2u);
+    EXPECT_EQ(tried[0].number, 2u);
+    ASSERT_EQ(tried[0].steps.size(), 3u);
+    EXPECT_FALSE(tried[0].steps[0].changed);
+    EXPECT_TRUE(tried[0].steps[1].changed);
+    EXPECT_THAT(tried[0].steps[1].document, HasSubstr("<role>Member</role>"));
+    ASSERT_EQ(tried[0].outputs.size(), 1u);
+    EXPECT_THAT(tried[0].unread, IsEmpty());
+    // What the stylesheet does not read makes no difference.
+    MappingSheet sheet;
+    std::string root;
+    bool edited = false;
+    sheet = read_mapping_stylesheet(text("transforms/clubs.xsl"), "clubs.xsl", root, edited);
+    sheet.rows.erase(std::remove_if(sheet.rows.begin(), sheet.rows.end(),
+                                    [](const MappingRow& row) { return row.target == "achievement/role"; }),
+                     sheet.rows.end());
+    std::ofstream(root_ / "transforms/clubs.xsl") << write_mapping_stylesheet(sheet, root);
+    RouteAssets again(folders_);
+    const LoadedRoutes reloaded = load_routes(root_ / "routes", again);
+    EXPECT_THAT(try_route(*reloaded.routes.at(0), workbench_data("clubs.csv"), options)[0].unread, ElementsAre("/row/Role"));
+}
+
+TEST(LineDifference, KeepsWhatIsCommon) {
+    EXPECT_EQ(line_difference("a\nb\nc\n", "a\nx\nc\n"), "  a\n- b\n+ x\n  c\n");
+    EXPECT_EQ(line_difference("a\nb\nc\n", "x\ny\nz\n"), "");
+    EXPECT_EQ(line_difference("", "x\n"), "");
 }
 
 std::string sheet_error(const std::string& rows) {
