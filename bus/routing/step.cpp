@@ -22,6 +22,7 @@ std::map<std::string, std::string> Work::variables() const {
 
 Work Work::fork() const {
     Work out{.route = route, .id = id, .body = body, .headers = headers, .document = Document::copy(document.root())};
+    out.own_body = own_body;
     out.parsed = parsed;
     out.validated = validated;
     out.number = number;
@@ -142,6 +143,7 @@ const Step* find_step(const Steps& steps, std::string_view label) {
     STEP("multicast", make_multicast, never, true)             \
     STEP("recipient-list", make_recipient_list, selects, true) \
     STEP("routing-slip", make_routing_slip, never, false)      \
+    STEP("claim-check", make_claim_check, selects, false)      \
     STEP("log", make_log, never, false)                        \
     STEP("to", make_to, to_records, true)
 
@@ -221,6 +223,7 @@ Steps make_steps(const std::vector<Config>& elements, RouteAssets& assets, const
         if (kind.ends && i + 1 < elements.size())
             elements[i + 1].fail("ROUTE-025", "it is never reached: <" + std::string(kind.name) + "> ends the message's way");
         add(kind.make(element, assets, {place.position, parsed, place.last}), label);
+        parsed = steps.back()->leaves_document(parsed);
     }
     for (std::size_t i = 0; i < steps.size(); ++i) steps[i]->next(i + 1 < steps.size() ? steps[i + 1].get() : nullptr);
     return steps;

@@ -27,6 +27,8 @@ public:
     virtual ~Step() = default;
     // Throws Error: the engine settles it (routing/faults.hpp).
     virtual Flow apply(Work& work) const = 0;
+    // Whether there is a document behind this step, when there was one in front of it or not.
+    virtual bool leaves_document(bool before) const { return before; }
     // The steps inside this one, a list for each branch. What a branch does not end goes on behind this step, or not.
     virtual std::vector<const std::vector<std::unique_ptr<Step>>*> branches() const { return {}; }
     virtual bool goes_on_behind() const { return true; }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -38,10 +39,11 @@ public:
 
 struct Work {
     const CompiledRoute& route;
-    std::string id;         // message-id; of the child, when it was split off
-    std::string_view body;  // the bytes; valid as long as the message in hand
-    Headers headers;        // of the message, and what the steps set
-    Document document;      // empty until parsed
+    std::string id;                                         // message-id; of the child, when it was split off
+    std::string_view body;                                  // the bytes; valid as long as the message in hand
+    std::shared_ptr<const std::string> own_body = nullptr;  // where body points, when a step made it; shared with forks
+    Headers headers;                                        // of the message, and what the steps set
+    Document document;                                      // empty until parsed
     bool parsed = false;
     bool validated = false;    // by the parse itself
     std::uint64_t number = 0;  // record number of a child, 0 otherwise

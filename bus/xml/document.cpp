@@ -5,6 +5,7 @@
 #include <new>
 #include <unordered_set>
 
+#include "core/error.hpp"
 #include "xml/detail/library.hpp"
 #include "xml/detail/tree.hpp"
 #include "xml/detail/writer.hpp"
@@ -204,6 +205,23 @@ Document Document::copy(Node node) {
     xmlDocSetRootElement(made, to);
     document_carry_places(from, to);
     return document;
+}
+
+bool Node::is_element() const {
+    return node_ != nullptr && document_node(node_)->type == XML_ELEMENT_NODE;
+}
+
+void Document::set_text(const Node& node, std::string_view utf8) {
+    auto* raw = static_cast<xmlNode*>(node.raw());
+    if (raw == nullptr || (raw->type != XML_ELEMENT_NODE && raw->type != XML_ATTRIBUTE_NODE))
+        throw Error(Fault::kPoison, "XML-028", "setting a text", "neither an element nor an attribute");
+    xmlFreeNodeList(raw->children);
+    raw->children = raw->last = nullptr;
+    if (utf8.empty()) return;
+    xmlNode* text = xmlNewDocTextLen(raw->doc, reinterpret_cast<const xmlChar*>(utf8.data()), static_cast<int>(utf8.size()));
+    if (text == nullptr) throw std::bad_alloc();
+    text->parent = raw;
+    raw->children = raw->last = text;
 }
 
 void Document::remove(const std::vector<Node>& nodes) {

@@ -19,6 +19,7 @@ public:
 
     std::string_view name() const;                             // local name
     std::string_view namespace_uri() const;                    // "" for none
+    bool is_element() const;                                   // false for attributes and texts, which XPath finds too
     std::string text() const;                                  // string value: all text below
     std::string attribute(std::string_view local_name) const;  // "" when absent; attributes in no namespace
     bool has_attribute(std::string_view local_name) const;
@@ -71,6 +72,11 @@ public:
     // Takes elements and attributes of this document out of it, with all below; handles to them are no longer valid. The root
     // is left alone.
     void remove(const std::vector<Node>& nodes);
+
+    // The text becomes all that an element or attribute of this document holds; handles to what it held are no longer valid.
+    // Throws Error(kPoison, "XML-028") for another kind of node. utf8: characters that XML can carry, as base64 or a text out
+    // of another document.
+    void set_text(const Node& node, std::string_view utf8);
 
     void* raw() const;  // for bus/xml alone
     explicit Document(void* raw_document);

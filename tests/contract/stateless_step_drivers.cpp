@@ -60,6 +60,11 @@ std::vector<StepDriver> stateless_step_drivers() {
         R"(<set-header name="routing-slip" select="/note/to"/><routing-slip allowed="a b"/><to><route id="b"/></to>)",
         [](int i) { return "<note><n>" + std::to_string(i) + "</n><to>a b a</to></note>"; }, {{"in/a", 1}},
         "<note><to>a in/b</to></note>", "2 routing-slip");
+    add(
+        "claim-check",
+        std::string(R"(<claim-check direction="in" select="/m/f"/><claim-check direction="out" select="/m/f"/>)") + kToA,
+        [](int i) { return "<m><f>" + std::string(4 * static_cast<std::size_t>(i % 9), 'Q') + "</f></m>"; }, {{"in/a", 1}},
+        "<m><f>no base64</f></m>", "1 claim-check");
     add("log", std::string(R"(<log text="seen" level="debug"/>)") + kToA, json_body, {{"in/a", 1}}, std::nullopt, "");
     add(
         "to", "<to><records/></to>",
