@@ -11,6 +11,7 @@
 namespace clrbus {
 namespace {
 
+constexpr std::chrono::seconds kSuspectsTime{30};      // in which suspects run alone
 constexpr std::chrono::seconds kRetireWait{5};         // for what is in hand, before the next generation starts
 constexpr std::chrono::milliseconds kRetireLook{100};  // between two looks at old generations
 
@@ -69,6 +70,7 @@ void RouteEngine::give_generations(const std::vector<std::shared_ptr<const Compi
 }
 
 void RouteEngine::activate(const std::vector<std::shared_ptr<const CompiledRoute>>& put, const std::vector<std::string>& gone) {
+    if (suspects_first_.joinable()) suspects_first_.join();
     for (const auto& route : put) declare(*route);
     give_generations(put);
     const auto retire = [this](const std::string& id) {
@@ -131,20 +133,40 @@ std::size_t RouteEngine::retired() const {
     return retired_.size();
 }
 
+// What was in hand when the process before ended, and what an earlier one left. Notes of messages that are gone go.
 void RouteEngine::count_suspects() {
+    constexpr std::string_view prefix = "suspect/";
     Unit unit;
-    for (const std::uint64_t sequence : guard_.take_leftovers()) {
-        const std::string name = "suspect/" + std::to_string(sequence);
-        int times = 1;
-        if (const auto note = parts_.queues.note(name)) times = std::stoi(*note) + 1;
+    for (const CrashGuard::Suspect& suspect : guard_.take_leftovers()) {
+        const std::string name = std::string(prefix) + std::to_string(suspect.sequence);
+        int times = 0;
+        if (const auto note = parts_.queues.note(name)) times = std::stoi(*note);
+        // An end that nobody can be blamed for makes it a suspect; only one of its own goes further than that.
+        times = suspect.ended_it ? times + 1 : std::max(times, 1);
+        const std::string route = route_of(suspect.sequence);
+        if (route.empty()) continue;
         unit.notes.push_back({name, std::to_string(times)});
-        suspects_[sequence] = times;
+        suspects_[suspect.sequence] = {route, times};
     }
-    for (const Note& note : parts_.queues.notes("suspect/")) {
-        const std::uint64_t sequence = std::stoull(note.name.substr(std::string_view("suspect/").size()));
-        if (note.value) suspects_.emplace(sequence, std::stoi(*note.value));
+    for (const Note& note : parts_.queues.notes(prefix)) {
+        const std::uint64_t sequence = std::stoull(note.name.substr(prefix.size()));
+        if (suspects_.count(sequence) != 0) continue;
+        const std::string route = route_of(sequence);
+        if (note.value && !route.empty()) {
+            suspects_[sequence] = {route, std::stoi(*note.value)};
+        } else {
+            unit.notes.push_back({note.name, std::nullopt});
+        }
     }
     if (!unit.notes.empty()) commit_and_wait(parts_.queues, parts_.workers, std::move(unit));
+}
+
+std::string RouteEngine::route_of(std::uint64_t sequence) const {
+    for (const auto& route : routes()) {
+        const auto found = parts_.queues.browse(route->inbox(), sequence, 1);
+        if (!found.empty() && found.front().sequence == sequence) return route->id();
+    }
+    return {};
 }
 
 std::shared_ptr<RouteWorker> RouteEngine::make_worker(const std::shared_ptr<const CompiledRoute>& route,
@@ -171,10 +193,41 @@ void RouteEngine::start() {
         started_ = true;
         for (auto& [id, slot] : slots_) slot.worker = make_worker(slot.route, {});
     }
-    for (const auto& worker : workers()) worker->start();
+    if (suspects_.empty()) {
+        for (const auto& worker : workers()) worker->start();
+        return;
+    }
+    // The doors need not wait for it.
+    suspects_first_ = std::jthread([this](const std::stop_token& stop) { run_suspects(stop); });
+}
+
+// Each by itself, with no other message in hand: if the process ends now, it was this one.
+void RouteEngine::run_suspects(const std::stop_token& stop) {
+    const auto all = workers();
+    const auto until = std::chrono::steady_clock::now() + kSuspectsTime;
+    std::vector<std::pair<std::shared_ptr<RouteWorker>, std::uint64_t>> found;
+    for (const auto& worker : all) {
+        const bool has = std::any_of(suspects_.begin(), suspects_.end(),
+                                     [&worker](const auto& suspect) { return suspect.second.route == worker->route().id(); });
+        if (!has || stop.stop_requested()) continue;
+        for (const std::uint64_t sequence : worker->gather_suspects()) found.emplace_back(worker, sequence);
+    }
+    for (const auto& [worker, sequence] : found) {
+        if (stop.stop_requested() || std::chrono::steady_clock::now() > until) break;
+        log::warn("route", "running alone what was in hand when the process ended: route '" + worker->route().id() +
+                               "', number " + std::to_string(sequence));
+        guard_.runs_alone(sequence);
+        const bool finished = worker->run_alone(sequence);
+        guard_.runs_alone(0);
+        if (!finished) break;  // it takes long, and the others would not be alone beside it
+    }
+    for (const auto& worker : all) {
+        if (!stop.stop_requested()) worker->start();
+    }
 }
 
 void RouteEngine::stop() {
+    suspects_first_ = {};
     freeing_ = {};
     std::vector<std::shared_ptr<RouteWorker>> last = workers();
     {

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
@@ -63,17 +64,21 @@ private:
     std::shared_ptr<RouteWorker> make_worker(const std::shared_ptr<const CompiledRoute>& route, const RouteState& before);
     std::vector<std::shared_ptr<RouteWorker>> workers() const;
     void free_retired(const std::stop_token& stop);
+    void run_suspects(const std::stop_token& stop);
+    std::string route_of(std::uint64_t sequence) const;  // in whose inbox it waits; "" when it is gone
 
     Parts parts_;
     Receipts receipts_;
     CrashGuard guard_;
-    std::map<std::uint64_t, int> suspects_;
+    Suspects suspects_;
     bool started_ = false;
     mutable std::mutex mutex_;  // guards slots_ and retired_
     std::map<std::string, Slot> slots_;
     std::vector<std::shared_ptr<RouteWorker>> retired_;
     std::condition_variable_any retired_some_;
-    std::jthread freeing_;  // last: waits for the last work of old generations; call back into what is above
+    // Last, they call back into what is above:
+    std::jthread freeing_;         // waits for the last work of old generations
+    std::jthread suspects_first_;  // starts the workers when the suspects have run alone
 };
 
 }  // namespace clrbus

@@ -3,6 +3,10 @@
 
 #include <gmock/gmock.h>
 
+#include <csignal>
+#include <cstdlib>
+#include <thread>
+
 #include "routing/apply_header.hpp"
 #include "routing/engine_fixture.hpp"
 #include "routing/faults.hpp"
@@ -302,26 +306,156 @@ TEST_F(Engine, AFullDiskStopsASplitAndSpaceLetsItGoOn) {
     EXPECT_TRUE(line("r").balanced());
 }
 
-TEST_F(Engine, WhatWasInHandAtTwoCrashesIsDeadLettered) {
+// As a killed process leaves its file: the sequences in hand, and what the other words say.
+void leave_in_hand(const std::filesystem::path& file, const std::vector<std::uint64_t>& in_hand, std::uint64_t alone = 0,
+                   std::uint64_t crashed = 0) {
+    std::fstream out(file, std::ios::binary | std::ios::in | std::ios::out);
+    const auto put_word = [&out](std::size_t place, std::uint64_t word) {
+        out.seekp(static_cast<std::streamoff>(place * sizeof word));
+        out.write(reinterpret_cast<const char*>(&word), sizeof word);
+    };
+    for (std::size_t i = 0; i < in_hand.size(); ++i) put_word(i, in_hand[i]);
+    put_word(CrashGuard::kAlone, alone);
+    put_word(CrashGuard::kCrashed, crashed);
+}
+
+TEST_F(Engine, WhatEndsTheProcessAloneAfterItWasInHandIsDeadLettered) {
     route("r", kNoteSteps);
     open();
     put("r", note("ada", 1));
     put("r", note("bob", 2));
-    const std::uint64_t suspect = in("in/r").at(0).sequence;
-    for (int crash = 0; crash < 2; ++crash) {
-        close();
-        // As a killed process leaves it: the sequence in the first slot.
-        std::fstream in_hand(root_ / "in-hand", std::ios::binary | std::ios::in | std::ios::out);
-        in_hand.write(reinterpret_cast<const char*>(&suspect), sizeof suspect);
-        in_hand.close();
-        open();
-    }
+    const std::uint64_t suspect = in("in/r").at(0).sequence, other = in("in/r").at(1).sequence;
+    close();
+    leave_in_hand(root_ / "in-hand", {suspect, other});
+    open();
+    EXPECT_EQ(queues_->notes("suspect/").size(), 2U);
+    close();
+    leave_in_hand(root_ / "in-hand", {suspect}, suspect);
     start();
     settle("r");
     const auto dead = in("dead/r");
     ASSERT_EQ(dead.size(), 1U);
     EXPECT_EQ(dead[0].headers.get(header::kDeadCode), "ROUTE-105");
     EXPECT_EQ(in("records").size(), 1U);
+    EXPECT_TRUE(line("r").balanced());
+    EXPECT_TRUE(queues_->notes("suspect/").empty());
+}
+
+TEST_F(Engine, WhatWasOnlyBesideItAtManyEndsIsNot) {
+    route("r", kNoteSteps);
+    open();
+    put("r", note("ada", 1));
+    put("r", note("bob", 2));
+    const std::uint64_t one = in("in/r").at(0).sequence, two = in("in/r").at(1).sequence;
+    for (int end = 0; end < 4; ++end) {
+        close();
+        leave_in_hand(root_ / "in-hand", {one, two});
+        open();
+    }
+    start();
+    settle("r");
+    EXPECT_TRUE(in("dead/r").empty());
+    EXPECT_EQ(in("records").size(), 2U);
+    EXPECT_TRUE(queues_->notes("suspect/").empty());
+}
+
+TEST_F(Engine, ASignalSaysWhichOfThemItWas) {
+    route("r", kNoteSteps);
+    open();
+    put("r", note("ada", 1));
+    put("r", note("bob", 2));
+    const std::uint64_t one = in("in/r").at(0).sequence, two = in("in/r").at(1).sequence;
+    for (int end = 0; end < 2; ++end) {
+        close();
+        leave_in_hand(root_ / "in-hand", {one, two}, 0, two);
+        open();
+        EXPECT_EQ(queues_->notes("suspect/").size(), 1U) << "the other one is not suspected";
+    }
+    close();
+    leave_in_hand(root_ / "in-hand", {one}, 0, ~0ULL);  // a thread that had no message
+    start();
+    settle("r");
+    const auto dead = in("dead/r");
+    ASSERT_EQ(dead.size(), 1U);
+    EXPECT_EQ(dead[0].sequence > two, true);
+    EXPECT_NE(std::string(dead[0].message.body()).find("bob"), std::string::npos);
+    EXPECT_EQ(in("records").size(), 1U);
+}
+
+TEST_F(Engine, NotesOfSuspectsThatAreGoneGo) {
+    route("r", kNoteSteps);
+    open();
+    Unit unit;
+    unit.notes.push_back({"suspect/424242", "1"});
+    std::promise<CommitState> done;
+    queues_->commit(std::move(unit), *workers_, [&done](CommitState state) { done.set_value(state); });
+    ASSERT_EQ(done.get_future().get(), CommitState::kDone);
+    close();
+    open();
+    EXPECT_TRUE(queues_->notes("suspect/").empty());
+}
+
+TEST_F(Engine, ASuspectThatFindsItsFarSideAwayDoesNotHoldTheOthers) {
+    route("r", kNoteSteps);
+    put_in_front("r", [](const Work& work) {
+        if (work.body.find("ada") != std::string_view::npos) throw Error(Fault::kAway, "TEST-001", "asking", "away");
+    });
+    open();
+    put("r", note("ada", 1));
+    const std::uint64_t suspect = in("in/r").at(0).sequence;
+    close();
+    leave_in_hand(root_ / "in-hand", {suspect});
+    start();
+    put("r", note("bob", 2));
+    until("the other one passes", [this] { return in("records").size() == 1; });
+    EXPECT_EQ(line("r").waiting, 1);
+}
+
+TEST(CrashGuardDeath, ASignalLeavesTheMessageOfItsThread) {
+    const TestDirectory folder;
+    const std::filesystem::path file = std::filesystem::path(folder.path()) / "in-hand";
+    const auto crashes = [&file] {
+        CrashGuard guard(file);
+        guard.take_leftovers();
+        const CrashGuard::Hold other(guard, 7);
+        std::jthread([&guard] {
+            const CrashGuard::Hold hold(guard, 8);
+            std::abort();
+        });
+    };
+    EXPECT_EXIT(crashes(), testing::KilledBySignal(SIGABRT), "");
+    CrashGuard guard(file);
+    const auto left = guard.take_leftovers();
+    ASSERT_EQ(left.size(), 1U);
+    EXPECT_EQ(left[0].sequence, 8U);
+    EXPECT_TRUE(left[0].ended_it);
+}
+
+TEST_F(Engine, TwentyDeadRowsInARowPauseTheRouteAndTheFileGoesOnFromThere) {
+    route("r", kRowSteps);
+    start();
+    std::string csv = "who,n\nada,1\n";
+    for (int i = 0; i < 50; ++i) csv += "bob,2,3\n";
+    csv += "dee,4\n";
+    put("r", csv);
+    for (int pauses = 1; pauses <= 2; ++pauses) {
+        until("paused", [this] { return engine_->states().at(0).paused; });
+        EXPECT_EQ(in("dead/r").size(), static_cast<std::size_t>(20 * pauses));
+        EXPECT_NE(engine_->states().at(0).reason.find("ROUTE-901"), std::string::npos);
+        until("given back", [this] {
+            for (const QueueState& state : queues_->states()) {
+                if (state.name == "in/r" && state.in_hand != 0) return false;
+            }
+            return true;
+        });
+        EXPECT_EQ(line("r").waiting, 1);
+        EXPECT_TRUE(line("r").balanced());
+        engine_->resume("r");
+    }
+    settle("r");
+    EXPECT_EQ(in("dead/r").size(), 50U);
+    EXPECT_EQ(in("records").size(), 2U);
+    EXPECT_EQ(line("r").sum(Outcome::kMade), 52);
     EXPECT_TRUE(line("r").balanced());
 }
 

@@ -51,35 +51,72 @@ RouteWorker::~RouteWorker() {
 }
 
 void RouteWorker::start() {
+    std::deque<TakenMessage> held;
     {
         const std::lock_guard lock(mutex_);
-        if (state_.paused) return;  // resume() starts it
+        gathering_ = false;
+        held.swap(held_);
+        if (!held.empty()) running_ += held.size() + 1;
     }
+    if (held.empty()) return open_hands();
+    // What was gathered first, in order.
+    parts_.workers.post([this, held = std::move(held)]() mutable {
+        for (TakenMessage& message : held) begin(0, std::move(message));
+        open_hands();
+        const std::lock_guard lock(mutex_);
+        --running_;
+        idle_.notify_all();
+    });
+}
+
+void RouteWorker::open_hands() {
     const std::uint32_t window = std::max(1U, kWindow / route_->workers());
     std::vector<Hand> hands;
-    for (std::size_t i = 0; i < route_->workers(); ++i) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (!takes_more()) return;  // when it is paused, resume() starts it
+        hands = hands_;
+    }
+    for (std::size_t i = hands.size(); i < route_->workers(); ++i) {
         hands.push_back({parts_.queues.take(route_->inbox(), parts_.workers,
-                                            [this, i](TakenMessage message) { ready(i, std::move(message)); }),
-                         window});
+                                            [this, i](TakenMessage message) { ready(i, std::move(message)); })});
     }
     {
         const std::lock_guard lock(mutex_);
-        hands_ = hands;
+        hands_.resize(hands.size());
+        for (std::size_t i = 0; i < hands.size(); ++i) {
+            hands_[i].taker = hands[i].taker;
+            hands_[i].credit += window;
+        }
     }
     for (const Hand& hand : hands) hand.taker->grant(window);
 }
 
 void RouteWorker::ready(std::size_t taker, TakenMessage message) {
-    std::shared_ptr<Taker> last;
     {
         const std::lock_guard lock(mutex_);
         ++in_flight_;
-        ++running_;
         --hands_[taker].credit;
-        if (!takes_more()) last = hands_[taker].taker;
+        if (gathering_) {
+            held_.push_back(std::move(message));
+            idle_.notify_all();
+            return;
+        }
+        ++running_;
     }
-    if (last) {
-        last->stop();  // from its own callback: returns at once
+    begin(taker, std::move(message));
+}
+
+void RouteWorker::begin(std::size_t taker, TakenMessage message) {
+    bool no_more = false;
+    std::shared_ptr<Taker> last;
+    {
+        const std::lock_guard lock(mutex_);
+        no_more = !takes_more();
+        if (no_more && taker < hands_.size()) last = hands_[taker].taker;
+    }
+    if (no_more) {
+        if (last) last->stop();  // from its own callback: returns at once
         put_back(message, Time{});
     } else {
         run(std::move(message));
@@ -89,17 +126,60 @@ void RouteWorker::ready(std::size_t taker, TakenMessage message) {
     idle_.notify_all();
 }
 
+std::vector<std::uint64_t> RouteWorker::gather_suspects() {
+    constexpr std::size_t kHeldMost = 256;
+    constexpr std::chrono::milliseconds kPatience{500};  // what comes from the queue comes at once, or waits for its time
+    std::vector<std::uint64_t> found;
+    std::shared_ptr<Taker> taker =
+        parts_.queues.take(route_->inbox(), parts_.workers, [this](TakenMessage message) { ready(0, std::move(message)); });
+    std::unique_lock lock(mutex_);
+    gathering_ = true;
+    hands_.push_back({taker});
+    const auto wanted = static_cast<std::size_t>(std::count_if(
+        parts_.suspects.begin(), parts_.suspects.end(), [this](const auto& one) { return one.second.route == route_->id(); }));
+    while (found.size() < wanted && held_.size() < kHeldMost && !stopping_) {
+        const std::size_t before = held_.size();
+        ++hands_[0].credit;
+        lock.unlock();
+        taker->grant(1);
+        lock.lock();
+        if (!idle_.wait_for(lock, kPatience, [&] { return held_.size() > before; })) break;
+        const std::uint64_t sequence = held_.back().sequence;
+        if (parts_.suspects.count(sequence) != 0) found.push_back(sequence);
+    }
+    return found;
+}
+
+bool RouteWorker::run_alone(std::uint64_t sequence) {
+    constexpr std::chrono::seconds kPatience{10};
+    std::unique_lock lock(mutex_);
+    const auto found = std::find_if(held_.begin(), held_.end(), [&](const auto& one) { return one.sequence == sequence; });
+    if (found == held_.end()) return true;
+    TakenMessage message = std::move(*found);
+    held_.erase(found);
+    progressed_ = false;
+    ++running_;
+    lock.unlock();
+    begin(0, std::move(message));
+    lock.lock();
+    idle_.wait_for(lock, kPatience, [this] { return in_flight_ <= held_.size() || progressed_; });
+    return in_flight_ <= held_.size();
+}
+
 void RouteWorker::stop() {
     std::vector<Hand> last;
-    {
-        const std::lock_guard lock(mutex_);
-        stopping_ = true;
-        last = hands_;
-    }
-    for (const Hand& hand : last) hand.taker->stop();
     std::unique_lock lock(mutex_);
-    idle_.wait(lock, [this] { return in_flight_ == 0 && splitting_ == 0 && running_ == 0; });
-    hands_.clear();  // the takers go with `last`, outside of the lock
+    stopping_ = true;
+    in_flight_ -= held_.size();  // nobody has begun with them
+    held_.clear();
+    do {
+        last = hands_;
+        lock.unlock();
+        for (const Hand& hand : last) hand.taker->stop();
+        lock.lock();
+        idle_.wait(lock, [this] { return in_flight_ == 0 && splitting_ == 0 && running_ == 0; });
+    } while (hands_.size() != last.size());  // a start that was on its way opened more
+    hands_.clear();                          // the takers go with `last`, outside of the lock
 }
 
 RouteState RouteWorker::retire() {
@@ -150,6 +230,11 @@ RouteState RouteWorker::state() const {
     return state_;
 }
 
+bool RouteWorker::paused() const {
+    const std::lock_guard lock(mutex_);
+    return state_.paused;
+}
+
 bool RouteWorker::sinks_open() const {
     return parts_.queues.accepts("records");
 }
@@ -172,7 +257,7 @@ void RouteWorker::run(TakenMessage message) {
     try {
         if (id.empty()) work.id = name_uuid(kOutputNamespace, route_->inbox() + "\n" + std::to_string(message.sequence));
         if (const auto suspect = parts_.suspects.find(message.sequence);
-            suspect != parts_.suspects.end() && suspect->second >= 2) {
+            suspect != parts_.suspects.end() && suspect->second.times >= kCrashesMost) {
             throw Error(Fault::kPoison, "ROUTE-105", "taking", "crashed the bus: it was in hand when the process ended, twice");
         }
         // One suspect at a time: what was in hand beside the message that ends the process must not die with it.
@@ -340,8 +425,8 @@ void RouteWorker::settle_fault(const TakenMessage& message, const Work& work, co
         const std::lock_guard lock(mutex_);
         too_many = ++state_.dead_in_a_row >= kDeadInARow;
     }
-    commit(std::move(unit), 1);
     if (too_many) pause("ROUTE-901: " + std::to_string(kDeadInARow) + " dead letters in a row, the last one " + error.code());
+    commit(std::move(unit), 1);
 }
 
 Time RouteWorker::away_until(std::uint64_t sequence) {

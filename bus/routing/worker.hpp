@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -25,6 +26,15 @@ namespace storage {
 class Originals;
 }
 
+// In hand when earlier processes ended, by sequence: where, and how often it counts.
+struct SuspectMessage {
+    std::string route;
+    int times = 0;
+};
+using Suspects = std::map<std::uint64_t, SuspectMessage>;
+// So often a message may end the process.
+inline constexpr int kCrashesMost = 2;
+
 // What workers of all routes share. Outlives them.
 struct WorkerParts {
     Queues& queues;
@@ -32,9 +42,9 @@ struct WorkerParts {
     Receipts& receipts;
     CrashGuard& guard;
     Clock& clock;
-    Executor& workers;                             // runs messages and callbacks
-    Executor& splits;                              // a split may wait for space: it has threads of its own
-    const std::map<std::uint64_t, int>& suspects;  // in hand when earlier processes ended: sequence -> how often; read-only
+    Executor& workers;         // runs messages and callbacks
+    Executor& splits;          // a split may wait for space: it has threads of its own
+    const Suspects& suspects;  // read-only
 };
 
 struct RouteState {
@@ -56,6 +66,12 @@ public:
     RouteWorker(const RouteWorker&) = delete;
     RouteWorker& operator=(const RouteWorker&) = delete;
 
+    // Before start, on the caller's thread: takes from the head of the inbox until the suspects there are in hand, with what
+    // lies before them, and works on none. Gives the suspects found. start goes on with what is in hand then.
+    std::vector<std::uint64_t> gather_suspects();
+    // Works on one that was gathered. Returns when it is settled or a split has come a chunk further, but after 10 seconds in
+    // any case; false: it is in hand still.
+    bool run_alone(std::uint64_t sequence);
     void start();
     void stop();  // takes nothing more, waits for what is in hand; a split stops where it is
     void resume();
@@ -78,7 +94,10 @@ private:
     void commit(Unit unit, std::size_t inputs);
     void settled(std::size_t messages);  // in hand no longer: room for as many
     bool sinks_open() const;
+    bool paused() const;
     void ready(std::size_t taker, TakenMessage message);
+    void begin(std::size_t taker, TakenMessage message);  // counted in running_ by the caller
+    void open_hands();
     bool takes_more() const { return !state_.paused && !stopping_ && !retired_; }  // under mutex_
     std::string head_of_spooled(const TakenMessage& message) const;
     void parse_whole(Work& work) const;
@@ -90,7 +109,7 @@ private:
     WorkerParts parts_;
     const StepServices services_;
 
-    mutable std::mutex mutex_;  // guards state_, in_flight_, stopping_
+    mutable std::mutex mutex_;  // guards what follows, but for stopping_
     std::condition_variable idle_;
     RouteState state_;
     Time away_since_{};          // the first fault of a far side since the last message that went through
@@ -98,6 +117,9 @@ private:
     std::size_t splitting_ = 0;  // splits that run or wait for a thread
     std::size_t running_ = 0;    // callbacks that run
     bool retired_ = false;
+    bool gathering_ = false;
+    bool progressed_ = false;        // a chunk of a split is on its way
+    std::deque<TakenMessage> held_;  // gathered, not begun; in flight
     std::atomic<bool> stopping_{false};
     // One a worker thread that the route may use; last member: they call back into this. Shared with callbacks that grant,
     // replaced by resume. credit: what was granted and not delivered yet.

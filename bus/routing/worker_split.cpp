@@ -37,8 +37,10 @@ void RouteWorker::run_split(const TakenMessage& message, Work& parent) {
     Headers progress;  // position, children made and dead so far
     SplitPosition position;
     std::uint64_t children = 0, dead = 0;
+    std::uint32_t dead_in_a_row = state().dead_in_a_row;
     Unit unit;
     std::size_t unit_children = 0, unit_bytes = 0;
+    std::string last_code;  // of the dead letter that pauses the route
 
     const auto encode_progress = [&] {
         progress.set("position", position.encode());
@@ -75,6 +77,12 @@ void RouteWorker::run_split(const TakenMessage& message, Work& parent) {
             chunks->room.notify_all();
         });
         unit_children = unit_bytes = 0;
+        {
+            const std::lock_guard lock(mutex_);
+            progressed_ = true;
+            idle_.notify_all();
+        }
+        if (paused()) throw StopSplit{};  // nothing is drained into the dead letters
     };
     const auto one = [&](SplitRecord record) {
         if (stopping_) throw StopSplit{};
@@ -102,6 +110,7 @@ void RouteWorker::run_split(const TakenMessage& message, Work& parent) {
                 unit.outputs.push_back(std::move(put));
             }
             for (LedgerEntry& entry : work.ledger) unit.ledger.push_back(std::move(entry));
+            dead_in_a_row = 0;
             for (Note& made : work.notes) unit.notes.push_back(std::move(made));
         } catch (Error& e) {
             if (e.fault() != Fault::kPoison) throw;
@@ -120,12 +129,20 @@ void RouteWorker::run_split(const TakenMessage& message, Work& parent) {
                 unit.outputs.push_back(dead_letter(*route_, body, work.headers, e, parts_.clock.now()));
                 unit.ledger.push_back({route_->id(), Outcome::kDead, 1});
                 ++dead;
+                if (++dead_in_a_row >= kDeadInARow) last_code = e.code();
                 counter("clrbus_dead_letters_total{route=\"" + route_->id() + "\"}").add();
             }
         }
         ++children;
         ++unit_children;
         position = record.after;
+        if (!last_code.empty()) {
+            // As for whole messages: the parent keeps its position and goes on there when it is resumed.
+            flush();
+            wait_for_room(0);
+            pause("ROUTE-901: " + std::to_string(kDeadInARow) + " dead letters in a row, the last one " + last_code);
+            throw StopSplit{};
+        }
         if (unit_children >= kChunkChildren || unit_bytes >= kChunkBytes) flush();
         return true;
     };
@@ -166,6 +183,10 @@ void RouteWorker::run_split(const TakenMessage& message, Work& parent) {
                 .state = "split", .code = {}, .path = {}, .expected = {}, .reason = {}, .children = children, .dead = dead};
             parts_.receipts.settle(last, route_->id(), parent.id, state);
         }
+        {
+            const std::lock_guard lock(mutex_);
+            state_.dead_in_a_row = dead_in_a_row;
+        }
         settled = true;
         commit(std::move(last), 1);
     } catch (const StopSplit&) {
@@ -199,7 +220,7 @@ void RouteWorker::run_split(const TakenMessage& message, Work& parent) {
         pause(std::string("ROUTE-900: an unexpected error: ") + typeid(e).name());
     }
     // Not at once: what refused a chunk, a full disk, is not over at once.
-    if (!settled) put_back(message, stopping_ ? Time{} : parts_.clock.now() + std::chrono::seconds(1));
+    if (!settled) put_back(message, stopping_ || paused() ? Time{} : parts_.clock.now() + std::chrono::seconds(1));
 }
 
 }  // namespace clrbus
