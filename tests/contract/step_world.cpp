@@ -85,14 +85,14 @@ void StepWorld::close() {
 }
 
 void StepWorld::put(const std::vector<Sent>& messages, const Headers& headers) {
-    Inbox& inbox = engine_->inbox(engine_->routes().at(0), Config());
+    const std::unique_ptr<Inbox> inbox = engine_->inbox(*engine_->routes().at(0), Config());
     std::vector<std::promise<PutState>> stored(messages.size());
     for (std::size_t i = 0; i < messages.size(); ++i) {
         Incoming incoming;
         incoming.body = messages[i].body;
         incoming.message_id = messages[i].id;
         incoming.headers = headers;
-        inbox.put(std::move(incoming), [&stored, i](const Receipt& receipt) { stored[i].set_value(receipt.state); });
+        inbox->put(std::move(incoming), [&stored, i](const Receipt& receipt) { stored[i].set_value(receipt.state); });
     }
     for (auto& one : stored) {
         if (one.get_future().get() != PutState::kStored) throw std::runtime_error("the inbox refused a message");
