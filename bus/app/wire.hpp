@@ -28,6 +28,9 @@ struct Try {
     bool json = false;
 };
 int try_file(const Try& what);
+// clrbus inventory: the data steward's questions answered for each element. form: csv, html, json, "" for a table.
+int inventory(const std::filesystem::path& config, const std::filesystem::path& overlay, const std::string& form,
+              const std::filesystem::path& out);
 // clrbus mapping targets: the places that a sheet may fill.
 int mapping_targets(const std::string& kind, bool json);
 

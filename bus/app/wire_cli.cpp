@@ -121,6 +121,28 @@ void add_try(CLI::App& app, int& result) {
     });
 }
 
+void add_inventory(CLI::App& app, const std::shared_ptr<WireOptions>& options, int& result) {
+    CLI::App* c = app.add_subcommand(
+        "inventory", "what each source holds, who answers for it, what becomes of each element, what is left out");
+    wire_config(*c, *options);
+    const auto form = std::make_shared<std::string>();
+    c->add_flag_callback(
+        "--csv", [form] { *form = "csv"; }, "as CSV");
+    c->add_flag_callback(
+        "--html", [form] { *form = "html"; }, "as a page that needs nothing else");
+    c->add_flag_callback(
+        "--json", [form] { *form = "json"; }, "one JSON document");
+    c->add_option("--out", options->out, "file to write; standard output without it");
+    c->footer(
+        "Example: clrbus inventory --html --out inventory.html\n"
+        "Routes answer for themselves: their attributes, and their cases, in which each element is changed to see what it "
+        "does. Sources\n"
+        "without a route are written by hand into sources.csv beside the configuration: "
+        "system,component,element,steward,refresh,access,\n"
+        "form,state,note; state is planned, not collected or fed.");
+    c->callback([options, form, &result] { result = inventory(options->config, options->overlay, *form, options->out); });
+}
+
 }  // namespace
 
 void add_wire_commands(CLI::App& app, int& result) {
@@ -128,6 +150,7 @@ void add_wire_commands(CLI::App& app, int& result) {
     add_new(app, options, result);
     add_mapping(app, options, result);
     add_try(app, result);
+    add_inventory(app, options, result);
 }
 
 }  // namespace clrbus::app

@@ -1,10 +1,10 @@
 #include "workbench/try_route.hpp"
 
 #include <algorithm>
-#include <map>
 #include <sstream>
 
 #include "routing/dry_run.hpp"
+#include "workbench/field_effects.hpp"
 
 namespace clrbus::workbench {
 namespace {
@@ -61,97 +61,6 @@ private:
     std::vector<Open> open_;
 };
 
-// What comes out, in one text: to compare.
-std::string told(const CompiledRoute& route, Work& work) {
-    std::string out;
-    try {
-        apply_steps(route.steps(), work);
-        out = "filtered " + work.filtered + "\n";
-        for (const Put& put : work.outputs) {
-            out += put.queue + "\n" + std::string(put.message.body()) + "\n";
-            for (const auto& [name, value] : put.headers.entries()) out += name + "=" + value + "\n";
-        }
-    } catch (const Error& e) {
-        out = "dead " + e.code() + " " + e.where().path;
-    }
-    return out;
-}
-
-// Each text of the document has a number; found: the numbers of each path, order: the paths as they come.
-void list_places(Node node, const std::string& path, std::map<std::string, std::vector<std::size_t>>& found,
-                 std::vector<std::string>& order, std::size_t& number) {
-    const auto add = [&](const std::string& where) {
-        auto& list = found[where];
-        if (list.empty()) order.push_back(where);
-        list.push_back(number++);
-    };
-    for (const auto& a : node.attributes()) {
-        if (a.namespace_uri.empty()) add(path + "/@" + a.name);
-    }
-    if (!node.first_child()) {
-        if (!node.text().empty()) add(path);
-        return;
-    }
-    for (Node child = node.first_child(); child; child = child.next())
-        list_places(child, path + "/" + std::string(child.name()), found, order, number);
-}
-
-// Another text that would be as good: digits stay digits, letters letters.
-std::string another(const std::string& text) {
-    std::string out = text;
-    for (char& c : out) {
-        if (c >= '1' && c <= '8')
-            c = static_cast<char>(c + 1);
-        else if ((c >= 'a' && c < 'z') || (c >= 'A' && c < 'Z'))
-            c = static_cast<char>(c + 1);
-    }
-    return out == text ? text + "1" : out;
-}
-
-void copy_changed(TreeBuilder& builder, Node node, const std::vector<std::size_t>& change, std::size_t& number) {
-    const auto text_of = [&](const std::string& text) {
-        return std::binary_search(change.begin(), change.end(), number++) ? another(text) : text;
-    };
-    if (node.namespace_uri().empty()) {
-        builder.start(node.name());
-    } else {
-        builder.start(node.name(), node.namespace_uri());
-    }
-    for (const auto& a : node.attributes()) {
-        if (a.namespace_uri.empty()) builder.attribute(a.name, text_of(a.value));
-    }
-    if (!node.first_child() && !node.text().empty()) builder.text(text_of(node.text()));
-    for (Node child = node.first_child(); child; child = child.next()) copy_changed(builder, child, change, number);
-    builder.end();
-}
-
-// A field that is changed, and nothing else happens: nobody reads it. A field that is only checked is read.
-std::vector<std::string> unread_fields(const CompiledRoute& route, const Work& work, const Document& input) {
-    std::map<std::string, std::vector<std::size_t>> places;
-    std::vector<std::string> order, out;
-    std::size_t numbers = 0;
-    list_places(input.root(), "/" + std::string(input.root().name()), places, order, numbers);
-    const auto run = [&](const std::vector<std::size_t>& change) {
-        TreeBuilder builder;
-        std::size_t number = 0;
-        copy_changed(builder, input.root(), change, number);
-        Work again{.route = route, .id = work.id, .body = work.body, .headers = work.headers, .document = builder.finish()};
-        again.parsed = true;
-        again.validated = true;
-        again.number = work.number;
-        return told(route, again);
-    };
-    const std::string untouched = run({});
-    if (order.size() > kUnreadFields) order.resize(kUnreadFields);
-    for (const std::string& path : order) {
-        const std::size_t slash = path.rfind("/@");
-        const bool of_mapping =
-            slash != std::string::npos && (path.substr(slash) == "/@type" || path.substr(slash) == "/@array");
-        if (!of_mapping && run(places[path]) == untouched) out.push_back(path);
-    }
-    return out;
-}
-
 }  // namespace
 
 std::vector<TriedRecord> try_route(const CompiledRoute& route, const std::filesystem::path& file, const TryOptions& options) {
@@ -179,7 +88,11 @@ std::vector<TriedRecord> try_route(const CompiledRoute& route, const std::filesy
             } catch (const Error& e) {
                 record.error = e;
             }
-            if (options.unread && !record.error && recorder.first) record.unread = unread_fields(route, clean, recorder.first);
+            if (options.unread && !record.error && recorder.first) {
+                for (const FieldEffect& effect : field_effects(route, clean, recorder.first, kUnreadFields)) {
+                    if (effect.nothing()) record.unread.push_back(effect.path);
+                }
+            }
             return out.size() < options.most;
         },
         [&](std::uint64_t number, const Error& error) {

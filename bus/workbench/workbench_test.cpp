@@ -8,6 +8,7 @@
 #include "core/error.hpp"
 #include "core/ids.hpp"
 #include "routing/dry_run.hpp"
+#include "workbench/inventory.hpp"
 #include "workbench/mapping.hpp"
 #include "workbench/new_system.hpp"
 #include "workbench/proposal.hpp"
@@ -188,6 +189,31 @@ TEST_F(Workbench, TriesAFileStepByStepAndNamesWhatNobodyReads) {
     RouteAssets again(folders_);
     const LoadedRoutes reloaded = load_routes(root_ / "routes", again);
     EXPECT_THAT(try_route(*reloaded.routes.at(0), workbench_data("clubs.csv"), options)[0].unread, ElementsAre("/row/Role"));
+}
+
+TEST_F(Workbench, TakesStockOfEveryElement) {
+    make(wanted("clubs", "clubs.csv", "activities", "Membership"));
+    std::ofstream(root_ / "sources.csv")
+        << "system,component,element,steward,refresh,access,form,state,note\nCareers,internships,,Career Center,,,,planned,\n";
+    RouteAssets assets(folders_);
+    const LoadedRoutes loaded = load_routes(root_ / "routes", assets);
+    const Inventory all = make_inventory(loaded.routes, root_ / "routes", root_ / "sources.csv");
+    EXPECT_THAT(all.errors, IsEmpty());
+    const auto mapped = [&](const std::string& element) {
+        for (const InventoryRow& row : all.rows) {
+            if (row.element == element) return row.mapped;
+        }
+        return std::string("no such element");
+    };
+    EXPECT_EQ(mapped("/row/Role"), "/statement/achievement/role");
+    EXPECT_THAT(mapped("/row/Club_x0020_Code"), HasSubstr("/statement/achievement/code"));
+    EXPECT_EQ(mapped("Date of Birth"), "dropped at the door");
+    EXPECT_EQ(all.cells.size(), 2u);
+    EXPECT_EQ(all.components.size(), 13u);
+    EXPECT_THAT(inventory_csv(all), HasSubstr("Careers,,internships,,Career Center,,,,,,,planned,\n"));
+    EXPECT_THAT(inventory_html(all, "A <University>"), HasSubstr("A &lt;University&gt;"));
+    std::ofstream(root_ / "sources.csv") << "system,component,state\nCareers,internship,planned\n";
+    EXPECT_EQ(make_inventory(loaded.routes, root_ / "routes", root_ / "sources.csv").errors.at(0).code(), "WORK-030");
 }
 
 TEST(LineDifference, KeepsWhatIsCommon) {

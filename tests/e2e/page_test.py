@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""The page of a learner's record in a real browser (Debian's Chromium), with axe from npm."""
+"""The page of a learner's record and the data inventory in a real browser (Debian's Chromium), with axe from npm."""
 import os, shutil, subprocess, sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import documents
-from bus import ROOT, Bus
+from bus import CLRBUS, ROOT, Bus
 
 MODULES = os.path.join(ROOT, 'build', 'e2e-page')
 HERE = os.path.join(ROOT, 'tests', 'e2e', 'page')
@@ -50,7 +50,11 @@ def main():
     file = os.path.join(MODULES, 'page.html')
     with open(file, 'wb') as f:
         f.write(page)
-    sys.exit(subprocess.run(['node', 'look.mjs', chromium, file, MODULES], cwd=MODULES, timeout=120).returncode)
+    status = subprocess.run(['node', 'look.mjs', chromium, file, MODULES, 'page'], cwd=MODULES, timeout=120).returncode
+    inventory = os.path.join(MODULES, 'inventory.html')
+    subprocess.run([CLRBUS, 'inventory', '--html', '--out', inventory], cwd=ROOT, check=True, timeout=120)
+    status |= subprocess.run(['node', 'look.mjs', chromium, inventory, MODULES, 'inventory'], cwd=MODULES, timeout=120).returncode
+    sys.exit(status)
 
 
 main()

@@ -1,10 +1,10 @@
-// look.mjs CHROMIUM PAGE.html FOLDER: opens the page in Debian's Chromium at 1280 and 390 pixels, asks axe for WCAG 2.2 AA, looks for anything
+// look.mjs CHROMIUM PAGE.html FOLDER NAME: opens the page in Debian's Chromium at 1280 and 390 pixels, asks axe for WCAG 2.2 AA, looks for anything
 // that sticks out, and leaves screenshots in FOLDER. One line a case.
 import { readFileSync } from 'node:fs';
 import { chromium } from 'playwright-core';
 import { createRequire } from 'node:module';
 
-const [executablePath, file, folder] = process.argv.slice(2);
+const [executablePath, file, folder, name] = process.argv.slice(2);
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
 let failed = 0;
@@ -15,14 +15,14 @@ for (const width of [1280, 390]) {
   const asked = [];
   page.on('request', (request) => { if (!request.url().startsWith('file:')) asked.push(request.url()); });
   await page.goto('file://' + file);
-  await page.screenshot({ path: `${folder}/page-${width}.png`, fullPage: true });
+  await page.screenshot({ path: `${folder}/${name}-${width}.png`, fullPage: true });
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  const out = (name, bad) => { console.log(bad ? `not ok ${name}: ${bad}` : `ok ${name}`); failed += bad ? 1 : 0; };
-  out(`${width} px: nothing sticks out`, wide > 0 ? `${wide} px too wide` : '');
+  const out = (what, bad) => { console.log(bad ? `not ok ${what}: ${bad}` : `ok ${what}`); failed += bad ? 1 : 0; };
+  out(`${name}, ${width} px: nothing sticks out`, wide > 0 ? `${wide} px too wide` : '');
   await page.evaluate(axe);
   const found = await page.evaluate(() => axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }));
-  out(`${width} px: axe finds nothing`, found.violations.map((v) => `${v.id} (${v.nodes.length}): ${v.nodes[0].html.slice(0, 120)}`).join('; '));
-  out(`${width} px: nothing is asked of anybody else`, asked.join(' '));
+  out(`${name}, ${width} px: axe finds nothing`, found.violations.map((v) => `${v.id} (${v.nodes.length}): ${v.nodes[0].html.slice(0, 120)}`).join('; '));
+  out(`${name}, ${width} px: nothing is asked of anybody else`, asked.join(' '));
   await context.close();
 }
 await browser.close();
