@@ -64,7 +64,7 @@ std::vector<StepDriver> stateless_step_drivers() {
         "claim-check",
         std::string(R"(<claim-check direction="in" select="/m/f"/><claim-check direction="out" select="/m/f"/>)") + kToA,
         [](int i) { return "<m><f>" + std::string(4 * static_cast<std::size_t>(i % 9), 'Q') + "</f></m>"; }, {{"in/a", 1}},
-        "<m><f>no base64</f></m>", "1 claim-check");
+        "<m><f>not base64</f></m>", "1 claim-check");
     add("log", std::string(R"(<log text="seen" level="debug"/>)") + kToA, json_body, {{"in/a", 1}}, std::nullopt, "");
     add(
         "to", "<to><records/></to>",
