@@ -42,6 +42,7 @@ const char* const kStyle =
     "th,td{border:1px solid #bbb;padding:.3rem .5rem;text-align:left;vertical-align:top;font-size:.9rem}thead "
     "th{background:#f0f0f0}"
     "td.fed{background:#dff3e1}td.planned{background:#fff3cd}td.not{background:#f8dede}.none{color:#444}"
+    "tbody th{max-width:24rem;overflow-wrap:anywhere;font-weight:600}td{overflow-wrap:anywhere;min-width:6rem}"
     "@media print{.wide{overflow:visible}}";
 
 void matrix(std::string& out, const Inventory& inventory) {
