@@ -85,6 +85,8 @@ public:
 struct ReceiverEvents {
     std::function<void(std::uint64_t token, std::string encoded)> on_message;
     std::function<void()> on_lost;  // the link is gone: no token that was given out means anything now
+    // The peer has attached it. refused: it had ended or refused the link before, so that what is behind it may be another one.
+    std::function<void(bool refused)> on_attached{};
 };
 
 class Client {

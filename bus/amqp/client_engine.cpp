@@ -225,8 +225,8 @@ struct ClientEngine::Impl {
         pn_terminus_t* theirs = link->sends ? pn_link_remote_target(raw) : pn_link_remote_source(raw);
         if (pn_terminus_get_type(theirs) == PN_UNSPECIFIED) return;
         link->open = true;
-        link->pause = std::chrono::milliseconds(0);
         link->attached(guard.last_attached());
+        link->pause = std::chrono::milliseconds(0);
         setup.on_state(*link, {});
         if (link->closing) close_link(*link);
     }

@@ -125,9 +125,11 @@ void ClientReceiverLink::grant(std::uint32_t more) {
 
 void ClientReceiverLink::attached(std::shared_ptr<GuardedLink> guard) {
     guard_ = std::move(guard);
-    if (credit_ == 0) return;
-    guard_->granted += credit_;
-    pn_link_flow(link, static_cast<int>(credit_));
+    if (credit_ != 0) {
+        guard_->granted += credit_;
+        pn_link_flow(link, static_cast<int>(credit_));
+    }
+    if (events_.on_attached) events_.on_attached(pause.count() != 0);
 }
 
 void ClientReceiverLink::on_delivery(pn_delivery_t* delivery) {
