@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/log.hpp"
+#include "routing/endpoints.hpp"
 #include "routing/faults.hpp"
 #include "routing/route_graph.hpp"
 
@@ -42,6 +43,8 @@ RouteEngine::~RouteEngine() {
 void RouteEngine::declare(const CompiledRoute& route) {
     parts_.queues.declare(route.inbox(), parts_.limits);
     parts_.queues.declare(route.dead(), QueueLimits{~0ULL, ~0ULL});
+    for (const RouteEndpoint& endpoint : route.endpoints())
+        parts_.queues.declare(endpoint.queue, {endpoint.max_waiting, parts_.limits.max_bytes});
     // A target that does not compile is no route of ours: what is sent to it waits in its inbox until it is mended.
     for (const RouteTarget& target : route_targets(route.element())) parts_.queues.declare("in/" + target.route, parts_.limits);
 }
@@ -105,6 +108,9 @@ void RouteEngine::activate(const std::vector<std::shared_ptr<const CompiledRoute
         slots_.erase(id);
         forget(old);
     }
+    if (parts_.endpoints == nullptr) return;
+    // What an endpoint that cannot be used would send waits, and status says so.
+    for (const Error& error : parts_.endpoints->use(this->routes())) log::error("endpoint", error.what());
 }
 
 // Frees old generations when their last work has ended.
@@ -171,10 +177,10 @@ std::string RouteEngine::route_of(std::uint64_t sequence) const {
 
 std::shared_ptr<RouteWorker> RouteEngine::make_worker(const std::shared_ptr<const CompiledRoute>& route,
                                                       const RouteState& before) {
-    return std::make_shared<RouteWorker>(
-        route,
-        WorkerParts{parts_.queues, parts_.originals, receipts_, guard_, parts_.clock, parts_.workers, parts_.splits, suspects_},
-        before);
+    return std::make_shared<RouteWorker>(route,
+                                         WorkerParts{parts_.queues, parts_.originals, receipts_, guard_, parts_.clock,
+                                                     parts_.workers, parts_.splits, parts_.endpoints, suspects_},
+                                         before);
 }
 
 std::vector<std::shared_ptr<RouteWorker>> RouteEngine::workers() const {
@@ -281,12 +287,15 @@ void RouteEngine::replay(const std::string& route, std::uint64_t sequence, Commi
         throw Error(Fault::kPoison, "DEAD-001", "replaying", "there is no such dead letter");
     Unit unit;
     Put put;
-    put.queue = "in/" + route;
+    // What an endpoint refused goes to that endpoint again: its route is done with it.
+    const std::string endpoint(found.front().headers.get(kEndpointHeader));
+    put.queue = endpoint.empty() ? "in/" + route : endpoint;
     put.message = found.front().message;
     put.headers = without_dead_facts(found.front().headers);
+    put.headers.remove(kEndpointHeader);
     unit.outputs.push_back(std::move(put));
     unit.settled.push_back({"dead/" + route, sequence});
-    unit.ledger.push_back({route, Outcome::kMade, 1});
+    unit.ledger.push_back({endpoint.empty() ? route : endpoint, Outcome::kMade, 1});
     parts_.queues.commit(std::move(unit), parts_.workers, std::move(done));
 }
 

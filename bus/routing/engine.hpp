@@ -29,6 +29,7 @@ public:
         Clock& clock;
         std::filesystem::path state_dir;
         QueueLimits limits;
+        Endpoints* endpoints = nullptr;  // where outputs go and whom steps ask; null: outputs wait
     };
     RouteEngine(Parts parts, std::vector<std::shared_ptr<const CompiledRoute>> routes);
     ~RouteEngine();

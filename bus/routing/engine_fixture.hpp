@@ -19,6 +19,7 @@
 #include "broker/test_directory.hpp"
 #include "core/executor.hpp"
 #include "routing/assets.hpp"
+#include "routing/endpoints.hpp"
 #include "routing/engine.hpp"
 #include "routing/ledger.hpp"
 #include "storage/originals.hpp"
@@ -83,18 +84,25 @@ protected:
         options.free_bytes = [this] { return free_.load(); };
         queues_ = std::make_unique<EmbeddedQueues>(options);
         originals_ = std::make_unique<storage::Originals>((root_ / "originals").string());
+        if (make_sink_ || make_responder_)
+            endpoints_ =
+                std::make_unique<Endpoints>(Endpoints::Parts{*queues_, *workers_, system_clock(), make_sink_, make_responder_});
         engine_ = std::make_unique<RouteEngine>(
-            RouteEngine::Parts{*queues_, *originals_, *workers_, *splits_, system_clock(), root_, {}}, loaded.routes);
+            RouteEngine::Parts{*queues_, *originals_, *workers_, *splits_, system_clock(), root_, {}, endpoints_.get()},
+            loaded.routes);
     }
     void start() {
         if (!engine_) open();
+        if (endpoints_) endpoints_->start();
         engine_->start();
     }
     void close() {
         if (engine_) engine_->stop();
+        if (endpoints_) endpoints_->stop();
         if (splits_) splits_->stop();
         if (workers_) workers_->stop();
         engine_.reset();
+        endpoints_.reset();
         queues_.reset();
         originals_.reset();
         workers_.reset();
@@ -163,6 +171,10 @@ protected:
     std::unique_ptr<ThreadPool> workers_, splits_;
     std::unique_ptr<EmbeddedQueues> queues_;
     std::unique_ptr<storage::Originals> originals_;
+    // Set before open: what the elements of adapters become.
+    std::function<std::unique_ptr<Sink>(const Config&)> make_sink_;
+    std::function<std::unique_ptr<Responder>(const Config&)> make_responder_;
+    std::unique_ptr<Endpoints> endpoints_;
     std::unique_ptr<RouteEngine> engine_;
 };
 

@@ -13,12 +13,18 @@ constexpr std::string_view kDeadFacts[] = {header::kDeadStep, header::kDeadCode,
 
 Put dead_letter(const CompiledRoute& route, const Message& message, const Headers& headers, const Error& error, Time now,
                 std::uint32_t attempts) {
+    Put put = dead_letter(route.id(), message, headers, error, now, attempts);
+    put.headers.set(header::kGeneration, std::to_string(route.generation));
+    return put;
+}
+
+Put dead_letter(const std::string& route, const Message& message, const Headers& headers, const Error& error, Time now,
+                std::uint32_t attempts) {
     Put put;
-    put.queue = route.dead();
+    put.queue = "dead/" + route;
     put.message = message;
     put.headers = headers;
-    put.headers.set(header::kRoute, route.id());
-    put.headers.set(header::kGeneration, std::to_string(route.generation));
+    put.headers.set(header::kRoute, route);
     if (!put.headers.has(header::kDeadStep)) put.headers.set(header::kDeadStep, "take");
     put.headers.set(header::kDeadCode, error.code());
     put.headers.set(header::kDeadReason, error.why());

@@ -19,6 +19,10 @@ inline constexpr std::uint32_t kDeadInARow = 20;
 Put dead_letter(const CompiledRoute& route, const Message& message, const Headers& headers, const Error& error, Time now,
                 std::uint32_t attempts = 1);
 
+// The same for a message that has left its route: its headers say the generation.
+Put dead_letter(const std::string& route, const Message& message, const Headers& headers, const Error& error, Time now,
+                std::uint32_t attempts);
+
 // Takes the dead-letter facts off again, for replay.
 Headers without_dead_facts(Headers headers);
 

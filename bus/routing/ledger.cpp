@@ -7,9 +7,10 @@ namespace clrbus {
 std::vector<LedgerLine> ledger_lines(const std::vector<LedgerEntry>& entries, const std::vector<QueueState>& states) {
     std::map<std::string, LedgerLine> lines;
     for (const QueueState& state : states) {
-        const std::string account = state.name.rfind("in/", 0) == 0 ? state.name.substr(3)
-                                    : state.name == "records"       ? "records"
-                                                                    : "";
+        const std::string account = state.name.rfind("in/", 0) == 0    ? state.name.substr(3)
+                                    : state.name == "records"          ? "records"
+                                    : state.name.rfind("out/", 0) == 0 ? state.name
+                                                                       : "";
         if (account.empty()) continue;
         lines[account].waiting = static_cast<std::int64_t>(state.ready + state.in_hand + state.delayed);
     }
@@ -21,6 +22,10 @@ std::vector<LedgerLine> ledger_lines(const std::vector<LedgerEntry>& entries, co
             line.in = line.sum(Outcome::kTaken);
             line.out = line.sum(Outcome::kApplied) + line.sum(Outcome::kUnchanged) + line.sum(Outcome::kSuperseded) +
                        line.sum(Outcome::kHeld) + line.sum(Outcome::kDead) + line.waiting;
+        } else if (account.rfind("out/", 0) == 0) {
+            line.in = line.sum(Outcome::kTaken) + line.sum(Outcome::kMade);
+            line.out = line.sum(Outcome::kDelivered) + line.sum(Outcome::kDead) + line.sum(Outcome::kDiscarded) +
+                       line.sum(Outcome::kExpired) + line.waiting;
         } else {
             line.in = line.sum(Outcome::kAccepted) + line.sum(Outcome::kMade);
             line.out = line.sum(Outcome::kDelivered) + line.sum(Outcome::kFiltered) + line.sum(Outcome::kSplit) +

@@ -11,10 +11,10 @@
 namespace clrbus {
 
 struct LedgerLine {
-    std::string account;  // route id, or "records"
+    std::string account;  // route id, "records", or the queue of an endpoint: out/ROUTE/NAME
     std::array<std::int64_t, kOutcomes> sums{};
     std::int64_t waiting = 0;
-    std::int64_t in = 0;   // accepted + made; records: taken
+    std::int64_t in = 0;   // accepted + made; records: taken; endpoints: taken + made
     std::int64_t out = 0;  // everything that a message can have become, waiting included
     bool balanced() const { return in == out; }
     std::int64_t sum(Outcome outcome) const { return sums[static_cast<std::size_t>(outcome)]; }

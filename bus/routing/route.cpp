@@ -87,6 +87,7 @@ std::shared_ptr<const CompiledRoute> CompiledRoute::compile(const Config& elemen
             route->split_->parsers = std::make_shared<ParserPool>(route->split_->schemas);
         prefix = "child ";
     }
+    route->endpoints_ = route_endpoints(element);
     route->steps_ = make_steps(steps, assets, prefix, route->split_.has_value());
 
     auto& used = route->dependencies_ = assets.take_used_files();

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "config/config.hpp"
+#include "routing/route_endpoint.hpp"
 #include "routing/step.hpp"
 
 namespace clrbus {
@@ -44,6 +45,7 @@ public:
     bool drops() const;  // a door drops what the record must not hold
     const std::optional<SplitPlan>& split() const { return split_; }
     const Steps& steps() const { return steps_; }  // behind the split
+    const std::vector<RouteEndpoint>& endpoints() const { return endpoints_; }
     std::uint64_t max_bytes() const { return max_bytes_; }
 
     // SHA-256 over the route, its stylesheets with imports, schemas and code lists.
@@ -83,6 +85,7 @@ private:
     std::vector<std::filesystem::path> dependencies_;
     std::optional<SplitPlan> split_;
     Steps steps_;
+    std::vector<RouteEndpoint> endpoints_;
     Attempts attempts_;
     std::uint32_t workers_ = 1;
     std::uint64_t max_bytes_ = 256U << 20;

@@ -16,6 +16,7 @@ namespace clrbus {
 
 class Clock;
 class CompiledRoute;
+class Endpoints;
 namespace storage {
 class Originals;
 }
@@ -25,6 +26,7 @@ struct StepServices {
     Queues* queues = nullptr;  // to read notes; what a step causes goes into outputs and notes of the Work
     storage::Originals* originals = nullptr;
     Clock* clock = nullptr;
+    Endpoints* endpoints = nullptr;  // whom steps ask
 };
 
 class Step;

@@ -41,7 +41,10 @@ std::string suspect_note(std::uint64_t sequence) {
 }  // namespace
 
 RouteWorker::RouteWorker(std::shared_ptr<const CompiledRoute> route, WorkerParts parts, const RouteState& before)
-    : route_(std::move(route)), parts_(parts), services_{&parts.queues, &parts.originals, &parts.clock}, state_(before) {
+    : route_(std::move(route)),
+      parts_(parts),
+      services_{&parts.queues, &parts.originals, &parts.clock, parts.endpoints},
+      state_(before) {
     state_.id = route_->id();
     state_.generation = route_->generation;
 }
@@ -236,7 +239,9 @@ bool RouteWorker::paused() const {
 }
 
 bool RouteWorker::sinks_open() const {
-    return parts_.queues.accepts("records");
+    const auto& out = route_->endpoints();
+    return parts_.queues.accepts("records") &&
+           std::all_of(out.begin(), out.end(), [this](const RouteEndpoint& one) { return parts_.queues.accepts(one.queue); });
 }
 
 void RouteWorker::run(TakenMessage message) {

@@ -44,6 +44,7 @@ struct WorkerParts {
     Clock& clock;
     Executor& workers;         // runs messages and callbacks
     Executor& splits;          // a split may wait for space: it has threads of its own
+    Endpoints* endpoints;      // whom steps ask; null: nobody
     const Suspects& suspects;  // read-only
 };
 

@@ -1,5 +1,5 @@
 // to: a sink. <records/> validates the canonical message here, so that what is wrong lands in this route's dead letters;
-// <route/> hands the message to the inbox of another route.
+// <route/> hands the message to the inbox of another route; an element of an adapter puts it into the queue of that endpoint.
 #include "config/config.hpp"
 #include "core/error.hpp"
 #include "crypto/hash.hpp"
@@ -52,6 +52,26 @@ private:
     std::string route_;
 };
 
+// Into the queue of an adapter's endpoint (routing/outbox.hpp), in the Unit of all that the message causes.
+class ToEndpoint : public Step {
+public:
+    explicit ToEndpoint(std::string name) : name_(std::move(name)) {}
+
+    Flow apply(Work& work) const override {
+        LeavingBody body = leaving_body(work);
+        Put put;
+        put.queue = "out/" + work.route.id() + "/" + name_;
+        put.headers = output_headers(work);
+        put.message = MessageBuilder().message_id(output_id(work, name())).content_type(body.content_type).build(body.bytes);
+        work.ledger.push_back({put.queue, Outcome::kTaken, 1});
+        work.outputs.push_back(std::move(put));
+        return Flow::kDone;
+    }
+
+private:
+    std::string name_;  // of the endpoint
+};
+
 }  // namespace
 
 std::unique_ptr<Step> make_to(const Config& element, RouteAssets& assets, const StepPlace&) {
@@ -59,6 +79,7 @@ std::unique_ptr<Step> make_to(const Config& element, RouteAssets& assets, const 
         if (sink.name() == "records") return std::make_unique<ToRecords>(assets.learner_record());
         if (sink.name() == "route") return std::make_unique<ToRoute>(sink.require("id"));
     }
+    if (adapter_element(element)) return std::make_unique<ToEndpoint>(route_endpoint("", element).name);
     element.fail("ROUTE-022", "no sink that this build knows");
 }
 
