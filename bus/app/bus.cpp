@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
+#include <mutex>
 #include <set>
 #include <thread>
 #include <utility>
@@ -14,6 +16,7 @@
 #include "all_adapters.hpp"
 #include "amqp/listener.hpp"
 #include "app/clr_mount.hpp"
+#include "app/endpoint_factory.hpp"
 #include "app/reader_tokens.hpp"
 #include "app/secrets.hpp"
 #include "app/state_dir.hpp"
@@ -36,6 +39,7 @@
 #include "records/applier.hpp"
 #include "records/store.hpp"
 #include "routing/assets.hpp"
+#include "routing/endpoints.hpp"
 #include "routing/engine.hpp"
 #include "storage/originals.hpp"
 
@@ -108,6 +112,7 @@ struct Bus::Impl {
     clr::Institution institution;
     credentials::KeyStore signing;
     std::unique_ptr<records::Applier> applier;
+    std::unique_ptr<Endpoints> endpoints;
     std::unique_ptr<RouteEngine> engine;
     StateDir::Access access;
     amqp::UserStore amqp_users;
@@ -169,6 +174,7 @@ struct Bus::Impl {
     void build();
     void build_listener(const Listen& listen, const crypto::DevCertificates& development);
     void build_doors();
+    void build_endpoints();
     AdapterContext adapter_context(const Config& endpoint);
     std::vector<DoorHealth> door_health() const;
     std::vector<HealthPart> health() const;
@@ -185,8 +191,10 @@ void raise_descriptor_limit() {
 
 void Bus::Impl::build() {
     raise_descriptor_limit();
+    build_endpoints();
     engine = std::make_unique<RouteEngine>(
-        RouteEngine::Parts{queues, originals, workers, splits, clock, dir.path(), settings.limits}, loaded.routes);
+        RouteEngine::Parts{queues, originals, workers, splits, clock, dir.path(), settings.limits, endpoints.get()},
+        loaded.routes);
     // What was accepted stays until its retention ends; what a crash left half written goes.
     originals.sweep([](const std::string&) { return true; });
     applier = std::make_unique<records::Applier>(store, queues, workers);
@@ -224,7 +232,8 @@ void Bus::Impl::build() {
     build_doors();
 
     management = std::make_unique<Management>(Management::Parts{
-        queues, *engine, store, signing, clock, [this] { return door_health(); }, [this] { return queues.failure(); },
+        queues, *engine, store, signing, clock, [this] { return door_health(); }, [this] { return endpoints->states(); },
+        [this](const std::string& route) { return endpoints->resume(route); }, [this] { return queues.failure(); },
         [this](const std::string& learner) { return readers->issue(learner); },
         [this](const std::string& who, const std::string& learner, const std::string& alg) {
             return clr->sign(who, learner, alg);
@@ -309,6 +318,13 @@ void Bus::Impl::build_doors() {
     }
 }
 
+// Sinks and responders are made when the routes that name them come into force, now or later.
+void Bus::Impl::build_endpoints() {
+    endpoints = std::make_unique<Endpoints>(
+        Endpoints::Parts{queues, workers, clock, [this](const Config& element) { return make_sink(adapter_context(element)); },
+                         [this](const Config& element) { return make_responder(adapter_context(element)); }});
+}
+
 std::vector<DoorHealth> Bus::Impl::door_health() const {
     std::vector<DoorHealth> out;
     for (const auto& [name, source] : sources) {
@@ -323,6 +339,13 @@ std::vector<HealthPart> Bus::Impl::health() const {
     out.push_back({"journal", queues.failure().empty(), queues.failure()});
     for (const RouteState& state : engine->states()) out.push_back({"route '" + state.id + "'", !state.paused, state.reason});
     for (const DoorHealth& door : door_health()) out.push_back({"door " + door.door, door.ok, door.text});
+    for (const EndpointState& one : endpoints->states()) {
+        // A far side that is away is no fault of this process; what waits for a person is.
+        const bool ours = one.kind == EndpointState::Kind::kPaused || one.kind == EndpointState::Kind::kBroken;
+        const bool away = one.kind == EndpointState::Kind::kAway;
+        out.push_back(
+            {"endpoint " + one.queue, !ours, away ? "away since " + to_rfc3339(one.since) + ": " + one.code : one.code});
+    }
     return out;
 }
 
@@ -333,6 +356,17 @@ void Bus::Impl::stop() {
     for (auto& server : http) server->stop(kGrace);
     for (auto& listener : amqp) listener->stop(kGrace);
     engine->stop();
+    {
+        // What is on its way may arrive; what takes longer is cut off and goes out again after the next start.
+        std::jthread cut([this](const std::stop_token& stop) {
+            std::mutex mutex;
+            std::unique_lock lock(mutex);
+            std::condition_variable_any ended;
+            ended.wait_for(lock, stop, kGrace, [] { return false; });
+            client.stop();
+        });
+        endpoints->stop();
+    }
     applier->stop();
     splits.stop();
     doors.stop();
@@ -351,6 +385,7 @@ Bus::~Bus() {
 void Bus::start() {
     impl_->stopped = false;
     impl_->applier->start();
+    impl_->endpoints->start();
     impl_->engine->start();
     for (auto& [name, source] : impl_->sources) source->start();
     for (auto& server : impl_->http) server->start();

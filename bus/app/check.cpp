@@ -8,8 +8,11 @@
 #include "adapter/adapter.hpp"
 #include "all_adapters.hpp"
 #include "app/cli.hpp"
+#include "app/endpoint_factory.hpp"
 #include "app/secrets.hpp"
 #include "app/settings.hpp"
+#include "core/executor.hpp"
+#include "http/client.hpp"
 #include "routing/assets.hpp"
 #include "routing/dry_run.hpp"
 #include "routing/inbox.hpp"
@@ -47,6 +50,28 @@ void check_doors(const CompiledRoute& route, std::vector<Found>& found) {
     advise("retain", "its originals are kept for ever");
 }
 
+// Each endpoint made as it would be, without a call.
+void check_endpoints(const std::vector<std::shared_ptr<const CompiledRoute>>& routes, const Secrets& secrets,
+                     std::vector<Found>& found) {
+    HttpClient client;
+    ThreadPool pool(1, "check");
+    AdapterContext context;
+    context.client = &client;
+    context.executor = &pool;
+    context.clock = &system_clock();
+    context.secret = [&secrets](std::string_view name) { return secrets.get(name); };
+    for (const auto& route : routes) {
+        for (const RouteEndpoint& endpoint : route->endpoints()) {
+            try {
+                context.config = endpoint.element;
+                make_sink(context);
+            } catch (const Error& e) {
+                found.push_back({"error", e.code(), e.what()});
+            }
+        }
+    }
+}
+
 }  // namespace
 
 int check(const std::filesystem::path& config, const std::filesystem::path& overlay, bool json) {
@@ -61,6 +86,7 @@ int check(const std::filesystem::path& config, const std::filesystem::path& over
         assets.compile_all();
         for (const Error& e : loaded.errors) found.push_back({"error", e.code(), e.what()});
         for (const auto& route : loaded.routes) check_doors(*route, found);
+        check_endpoints(loaded.routes, secrets, found);
     } catch (const Error& e) {
         found.push_back({"error", e.code(), e.what()});
     }

@@ -21,6 +21,7 @@
 namespace clrbus {
 
 class RouteEngine;
+struct EndpointState;  // routing/outbox.hpp
 namespace records {
 class RecordsStore;
 }
@@ -45,6 +46,8 @@ public:
         credentials::KeyStore& keys;
         const Clock& clock;
         std::function<std::vector<DoorHealth>()> doors;
+        std::function<std::vector<EndpointState>()> endpoints;
+        std::function<bool(const std::string& route)> resume_endpoints;       // false: the route has none
         std::function<std::string()> journal_failure;                         // "" while it works
         std::function<std::string(const std::string& learner)> issue_reader;  // a token that reads one learner's record
         // The signed record of a learner for staff: the compact token, and the credential as JSON. alg: ES256 or RS256.

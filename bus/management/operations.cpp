@@ -7,6 +7,7 @@
 #include "records/store.hpp"
 #include "routing/engine.hpp"
 #include "routing/ledger.hpp"
+#include "routing/outbox.hpp"
 
 namespace clrbus::management {
 namespace {
@@ -64,6 +65,31 @@ object status(const Call& call) {
             problem("door " + door.door + ": " + door.text, time_text(door.since),
                     "see the door's README, section When it fails");
     }
+    array endpoints;
+    for (const EndpointState& one : parts.endpoints()) {
+        endpoints.push_back(object{{"endpoint", one.queue},
+                                   {"route", one.route},
+                                   {"state", to_string(one.kind)},
+                                   {"since", time_text(one.since)},
+                                   {"next_try", time_text(one.next_try)},
+                                   {"code", one.code},
+                                   {"reason", one.reason},
+                                   {"waiting", one.waiting},
+                                   {"done", one.done},
+                                   {"last_done", time_text(one.last_done)}});
+        const std::string waiting = ", " + std::to_string(one.waiting) + " wait";
+        if (one.kind == EndpointState::Kind::kAway) {
+            problem("endpoint '" + one.queue + "' is away: " + one.code + waiting, time_text(one.since),
+                    "look at the far side; nothing is lost, and it goes on by itself (clrbus resume " + one.route +
+                        " tries at once)");
+        } else if (one.kind != EndpointState::Kind::kOk) {
+            problem("endpoint '" + one.queue + "' is " + std::string(to_string(one.kind)) + ": " + one.reason + waiting,
+                    time_text(one.since),
+                    one.kind == EndpointState::Kind::kPaused
+                        ? "clrbus dead list " + one.route + "; mend; clrbus resume " + one.route
+                        : "mend the endpoint in the route's file");
+        }
+    }
     const auto counts = parts.store.counts();
     const QueueState& records = queues["records"];
     object out{{"version", parts.version},
@@ -71,6 +97,7 @@ object status(const Call& call) {
                {"ok", problems.empty()},
                {"problems", std::move(problems)},
                {"routes", std::move(routes)},
+               {"endpoints", std::move(endpoints)},
                {"records",
                 {{"learners", counts.learners},
                  {"statements", counts.statements},
@@ -114,7 +141,8 @@ object ledger(const Call& call) {
 
 object resume(const Call& call) {
     const std::string route = call.required("route");
-    if (!call.parts.engine.resume(route))
+    const bool endpoints = call.parts.resume_endpoints(route);
+    if (!call.parts.engine.resume(route) && !endpoints)
         throw Error(Fault::kPoison, "MGMT-003", "resuming", "there is no route '" + route + "'");
     return {{"route", route}, {"state", "running"}};
 }

@@ -187,6 +187,8 @@ TEST_F(OutboxTest, TriesWithOneMessageAndNotBeforeItsTime) {
     for (int round = 1; round <= 3; ++round) {
         endpoints_->resume("grades");
         until("one try", [&] { return far_["lms"].times_asked() == asked + round; });
+        until("it has failed",
+              [&] { return state("out/grades/post").next_try - system_clock().now() > std::chrono::minutes(1); });
     }
     EXPECT_EQ(far_["lms"].times_asked(), asked + 3);
     far_["lms"].say([](const Outgoing&) { return SendResult{}; });
@@ -229,6 +231,7 @@ TEST_F(OutboxTest, AFullQueueHoldsUpTheRouteThatUsesItAndNoOther) {
     start();
     put_many("grades", 100);
     put_many("jobs", 40);
+    settle("jobs");
     gone_out("out/jobs/post");
     EXPECT_EQ(far_["lms"].all(), 40U);
     // 64 may be in the route's hand when the queue becomes full.
