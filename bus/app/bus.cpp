@@ -138,7 +138,7 @@ struct Bus::Impl {
           workers(threads, "worker"),
           splits(2, "split"),
           doors(2, "door"),
-          assets({settings.schemas, settings.transforms, settings.codes, settings.adapter_schemas, settings.zone}),
+          assets(asset_folders(settings, &secrets)),
           loaded(load_routes(settings.routes, assets)),
           keys(crypto::KeyFile::load_or_create(state / "storage.key")),
           secrets(settings.root, settings.file),

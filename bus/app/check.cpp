@@ -80,7 +80,7 @@ int check(const std::filesystem::path& config, const std::filesystem::path& over
     try {
         const Settings settings = read_settings(config, overlay);
         const Secrets secrets(settings.root, settings.file);
-        RouteAssets assets({settings.schemas, settings.transforms, settings.codes, settings.adapter_schemas, settings.zone});
+        RouteAssets assets(asset_folders(settings, &secrets));
         const LoadedRoutes loaded = load_routes(settings.routes, assets);
         routes = loaded.routes.size();
         assets.compile_all();
@@ -107,7 +107,8 @@ int check(const std::filesystem::path& config, const std::filesystem::path& over
 
 int run_cases(const std::filesystem::path& config, const std::filesystem::path& overlay, const std::string& route, bool json) {
     const Settings settings = read_settings(config, overlay);
-    RouteAssets assets({settings.schemas, settings.transforms, settings.codes, settings.adapter_schemas, settings.zone});
+    const Secrets secrets(settings.root, settings.file);
+    RouteAssets assets(asset_folders(settings, &secrets));
     const LoadedRoutes loaded = load_routes(settings.routes, assets);
     for (const Error& e : loaded.errors) std::cerr << "clrbus: " << e.code() << ": " << e.what() << '\n';
     std::size_t held = 0, failed = 0;

@@ -70,7 +70,7 @@ std::string inventory_table(const workbench::Inventory& all) {
 int inventory(const std::filesystem::path& config, const std::filesystem::path& overlay, const std::string& form,
               const std::filesystem::path& out) {
     const Settings settings = read_settings(config, overlay);
-    RouteAssets assets({settings.schemas, settings.transforms, settings.codes, settings.adapter_schemas, settings.zone});
+    RouteAssets assets(asset_folders(settings, nullptr));
     const LoadedRoutes loaded = load_routes(settings.routes, assets);
     for (const Error& e : loaded.errors) std::cerr << "clrbus: " << e.code() << ": " << e.what() << '\n';
     const workbench::Inventory all =

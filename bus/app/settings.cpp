@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <sstream>
 
+#include "app/secrets.hpp"
 #include "config/loader.hpp"
 #include "crypto/secret_file.hpp"
 #include "xml/schemas.hpp"
@@ -61,6 +62,18 @@ Listen read_listen(const Config& element, const std::filesystem::path& file) {
 }
 
 }  // namespace
+
+RouteAssetFolders asset_folders(const Settings& settings, const Secrets* secrets) {
+    RouteAssetFolders out;
+    out.schemas = settings.schemas;
+    out.transforms = settings.transforms;
+    out.codes = settings.codes;
+    out.adapter_schemas = settings.adapter_schemas;
+    out.zone = settings.zone;
+    out.properties = settings.properties;
+    if (secrets != nullptr) out.secret = [secrets](std::string_view name) { return secrets->get(name); };
+    return out;
+}
 
 std::vector<std::string> words(const std::string& text) {
     std::vector<std::string> out;
@@ -135,6 +148,11 @@ Settings read_settings(const std::filesystem::path& file, const std::filesystem:
                     : level == "warn"  ? log::Level::kWarn
                     : level == "error" ? log::Level::kError
                                        : log::Level::kInfo;
+    for (const Config& property : config.child("properties").children("property")) {
+        if (!out.properties.emplace(property.require("name"), property.get("value")).second)
+            property.fail("CONF-040", "name", "there are two properties of this name");
+    }
+    out.programs = resolved(file, config.child("programs").get("folder"));
     out.worker_threads = static_cast<std::size_t>(config.child("workers").get_int("threads", 0));
     return out;
 }

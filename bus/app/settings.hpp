@@ -3,14 +3,18 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "broker/queues.hpp"
 #include "config/config.hpp"
 #include "core/log.hpp"
+#include "routing/assets.hpp"
 
 namespace clrbus::app {
+
+class Secrets;
 
 struct Listen {
     enum class Protocol : std::uint8_t { kAmqp, kAmqps, kHttp, kHttps };
@@ -49,7 +53,9 @@ struct Settings {
     std::filesystem::path routes, schemas, transforms, codes;
     std::vector<std::filesystem::path> adapter_schemas;  // adapters/NAME/config.xsd beside xsd/
     log::Level log_level = log::Level::kInfo;
-    std::size_t worker_threads = 0;  // 0: one a core
+    std::map<std::string, std::string> properties;  // $property-NAME in routes
+    std::filesystem::path programs;                 // the only folder whose programs a route may run; empty: none may
+    std::size_t worker_threads = 0;                 // 0: one a core
 };
 
 // Throws Error(kConfig) with file, line and what was expected. overlay may be empty.
@@ -57,6 +63,9 @@ Settings read_settings(const std::filesystem::path& file, const std::filesystem:
 
 // The xsd/ folder that belongs to a configuration: <schemas folder>, else ../xsd beside it.
 std::filesystem::path schemas_of(const std::filesystem::path& file);
+
+// What routes are compiled from. secrets outlives the routes; null: f:hmac finds none.
+RouteAssetFolders asset_folders(const Settings& settings, const Secrets* secrets);
 
 std::vector<std::string> words(const std::string& text);
 

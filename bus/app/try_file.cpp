@@ -9,6 +9,7 @@
 #include <iostream>
 #include <sstream>
 
+#include "app/secrets.hpp"
 #include "app/settings.hpp"
 #include "app/wire.hpp"
 #include "core/error.hpp"
@@ -115,7 +116,8 @@ object record_json(const TriedRecord& record) {
 
 int try_file(const Try& what) {
     const Settings settings = read_settings(what.config, what.overlay);
-    RouteAssets assets({settings.schemas, settings.transforms, settings.codes, settings.adapter_schemas, settings.zone});
+    const Secrets secrets(settings.root, settings.file);
+    RouteAssets assets(asset_folders(settings, &secrets));
     const LoadedRoutes loaded = load_routes(settings.routes, assets);
     const auto found =
         std::find_if(loaded.routes.begin(), loaded.routes.end(), [&](const auto& route) { return route->id() == what.route; });

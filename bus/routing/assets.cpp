@@ -44,9 +44,25 @@ FilesRead code_files_of(const std::filesystem::path& folder) {
 }  // namespace
 
 RouteAssets::RouteAssets(RouteAssetFolders folders) : folders_(std::move(folders)) {
-    if (folders_.codes.empty() || !std::filesystem::is_directory(folders_.codes)) return;
-    code_files_ = code_files_of(folders_.codes);
-    code_lists_ = CodeLists::load(folders_.codes);
+    XPath::Variables properties;
+    for (const auto& [name, value] : folders_.properties) properties.emplace("property-" + name, value);
+    properties_ = std::make_shared<const XPath::Variables>(std::move(properties));
+    if (!folders_.codes.empty() && std::filesystem::is_directory(folders_.codes)) code_files_ = code_files_of(folders_.codes);
+    code_lists_ = load_code_lists();
+}
+
+std::shared_ptr<const CodeLists> RouteAssets::load_code_lists() const {
+    if (!folders_.codes.empty() && std::filesystem::is_directory(folders_.codes))
+        return CodeLists::load(folders_.codes, folders_.secret);
+    return folders_.secret ? CodeLists::none(folders_.secret) : nullptr;
+}
+
+std::string RouteAssets::properties_in(std::string_view text) const {
+    std::string out;
+    for (const auto& [name, value] : *properties_) {
+        if (text.find("$" + name) != std::string_view::npos) out += "\n$" + name + "=" + value;
+    }
+    return out;
 }
 
 std::filesystem::path RouteAssets::below(const Config& element, const std::filesystem::path& root, const std::string& name) {
@@ -117,7 +133,7 @@ std::shared_ptr<const XPath> RouteAssets::xpath(const Config& element, std::stri
     const std::string expression = element.require(attribute);
     if (asks_code_lists(expression)) use_code_lists();
     try {
-        return XPath::compile(expression, namespaces, code_lists_);
+        return XPath::compile(expression, namespaces, code_lists_, properties_);
     } catch (const Error& e) {
         Error out(Fault::kConfig, e.code(), "<" + std::string(element.name()) + " " + std::string(attribute) + ">",
                   element.where(), e.why());
@@ -145,7 +161,7 @@ void RouteAssets::refresh() {
     if (folders_.codes.empty()) return;
     FilesRead now = code_files_of(folders_.codes);
     if (code_files_.settled() && now.files() == code_files_.files()) return;
-    auto lists = std::filesystem::is_directory(folders_.codes) ? CodeLists::load(folders_.codes) : nullptr;
+    auto lists = load_code_lists();
     code_files_ = std::move(now);
     code_lists_ = std::move(lists);
     ++codes_version_;

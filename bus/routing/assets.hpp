@@ -21,6 +21,8 @@ struct RouteAssetFolders {
     std::filesystem::path schemas, transforms, codes;
     std::vector<std::filesystem::path> adapter_schemas;  // of the endpoint elements in <from>
     std::string zone = "Z";                              // of the institution, for stylesheets
+    std::map<std::string, std::string> properties{};     // of the configuration: $property-NAME in expressions
+    CodeLists::Secret secret{};                          // by name, for f:hmac; called while messages run
 };
 
 class RouteAssets {
@@ -35,6 +37,9 @@ public:
     std::shared_ptr<const Schemas> schemas(const Config& element, const std::string& names);
     std::shared_ptr<const Transformer> transformer(const Config& element, const std::string& name);
     std::shared_ptr<const XPath> xpath(const Config& element, std::string_view attribute);
+
+    // Those properties that a text names ($property-NAME), with their values, for the generation's hash.
+    std::string properties_in(std::string_view text) const;
 
     // From now on a schema is compiled whole when it is read: what is taken while the bus runs must be known to work.
     void complete(bool on) { complete_ = on; }
@@ -58,6 +63,7 @@ public:
     const std::string& sha256_of(const std::filesystem::path& file);
 
 private:
+    std::shared_ptr<const CodeLists> load_code_lists() const;
     template <typename T>
     struct Made {
         std::shared_ptr<const T> value;  // shared by the routes that name it
@@ -70,7 +76,8 @@ private:
     std::shared_ptr<const T> made(std::map<std::string, Made<T>>& made, const std::string& name, const Make& make);
 
     RouteAssetFolders folders_;
-    std::shared_ptr<const CodeLists> code_lists_;  // shared with every stylesheet and expression
+    std::shared_ptr<const XPath::Variables> properties_;  // shared with every expression; names with "property-" in front
+    std::shared_ptr<const CodeLists> code_lists_;         // shared with every stylesheet and expression
     FilesRead code_files_;
     std::uint64_t codes_version_ = 0;
     bool complete_ = false;

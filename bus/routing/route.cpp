@@ -94,7 +94,8 @@ std::shared_ptr<const CompiledRoute> CompiledRoute::compile(const Config& elemen
     std::sort(used.begin(), used.end());
     used.erase(std::unique(used.begin(), used.end()), used.end());
     crypto::Sha256 all;
-    all.update(element_text(element));
+    const std::string text = element_text(element);
+    all.update(text + assets.properties_in(text));
     for (const auto& path : used) {
         if (!std::filesystem::is_regular_file(path)) continue;  // one that would be used if it were there
         File file{name_below(assets.folders(), path), path, assets.sha256_of(path)};

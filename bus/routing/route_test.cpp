@@ -85,6 +85,24 @@ TEST_F(RouteFile, TheHashChangesWithWhatTheRouteIsMadeOf) {
     EXPECT_NE(hash(), second);
 }
 
+TEST_F(RouteFile, APropertyIsPartOfTheRoutesThatNameIt) {
+    route("r", std::string("<filter test=\"/n = $property-campus\" reason=\"other\"/>") + kTo);
+    route("s", kTo);
+    const auto hashes = [this](const std::string& value) {
+        RouteAssetFolders folders{root_ / "xsd", root_ / "transforms", root_ / "codes", {}, "Z"};
+        folders.properties = {{"campus", value}};
+        RouteAssets assets(folders);
+        const LoadedRoutes loaded = load_routes(root_ / "routes", assets);
+        EXPECT_TRUE(loaded.errors.empty());
+        return std::pair(loaded.routes.at(0)->hash(), loaded.routes.at(1)->hash());
+    };
+    const auto north = hashes("North"), south = hashes("South");
+    EXPECT_NE(north.first, south.first);
+    EXPECT_EQ(north.second, south.second);
+    ASSERT_EQ(load().errors.size(), 1U) << "without the property";
+    EXPECT_EQ(load().errors[0].code(), "XPATH-002");
+}
+
 TEST_F(RouteFile, AnOfficialSchemaTakesOver) {
     route("r", std::string("<validate schema=\"sub/note.xsd\"/>") + kTo);
     write("xsd/sub/note.xsd",

@@ -112,7 +112,8 @@ CodeList codes_read(const std::filesystem::path& file) {
 
 class CsvCodeLists : public CodeLists {
 public:
-    explicit CsvCodeLists(const std::filesystem::path& folder) {
+    explicit CsvCodeLists(Secret secret) : secret_(std::move(secret)) {}
+    CsvCodeLists(const std::filesystem::path& folder, Secret secret) : secret_(std::move(secret)) {
         std::error_code failed;
         if (!std::filesystem::is_directory(folder, failed)) codes_refuse("CODE-001", folder, 0, "no such folder");
         for (const auto& entry : std::filesystem::directory_iterator(folder)) {
@@ -137,17 +138,32 @@ public:
     }
 
     bool has(std::string_view list) const override { return lists_.find(list) != lists_.end(); }
+    bool has_column(std::string_view list, std::string_view column) const override {
+        const auto known = lists_.find(list);
+        if (known == lists_.end()) return false;
+        const auto& columns = known->second.columns;
+        return std::find(columns.begin(), columns.end(), column) != columns.end();
+    }
+    std::string secret(std::string_view name) const override {
+        if (!secret_) throw Error(Fault::kConfig, "FUN-050", "f:hmac", "there are no secrets here");
+        return secret_(name);
+    }
     const std::vector<std::filesystem::path>& files() const override { return files_; }
 
 private:
+    Secret secret_;
     std::map<std::string, CodeList, std::less<>> lists_;
     std::vector<std::filesystem::path> files_;
 };
 
 }  // namespace
 
-std::shared_ptr<const CodeLists> CodeLists::load(const std::filesystem::path& folder) {
-    return std::make_shared<CsvCodeLists>(folder);
+std::shared_ptr<const CodeLists> CodeLists::load(const std::filesystem::path& folder, Secret secret) {
+    return std::make_shared<CsvCodeLists>(folder, std::move(secret));
+}
+
+std::shared_ptr<const CodeLists> CodeLists::none(Secret secret) {
+    return std::make_shared<CsvCodeLists>(std::move(secret));
 }
 
 }  // namespace clrbus

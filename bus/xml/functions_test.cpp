@@ -55,6 +55,35 @@ TEST(ParseDate, ReadsThePatternsOfTheField) {
     EXPECT_EQ(parse_date("it's 2024", "'it''s' yyyy").size(), 4u);
 }
 
+TEST(ParseDate, ReadsAndWritesZones) {
+    EXPECT_EQ(parse_date("2024-03-07 10:00 -0600", "yyyy-MM-dd HH:mm XX"), "2024-03-07T10:00:00-06:00");
+    EXPECT_EQ(parse_date("2024-03-07 10:00+05:30", "yyyy-MM-dd HH:mmXXX"), "2024-03-07T10:00:00+05:30");
+    EXPECT_EQ(parse_date("2024-03-07 10:00Z", "yyyy-MM-dd HH:mmXX"), "2024-03-07T10:00:00Z");
+    for (const char* text : {"2024-03-07 10:00", "2024-03-07 10:00+15:00", "2024-03-07 10:00+0530", "2024-03-07 10:00+05:60"})
+        EXPECT_EQ(error_of([&] { parse_date(text, "yyyy-MM-dd HH:mmXXX"); }).code(), "FUN-001") << text;
+    EXPECT_EQ(error_of([] { parse_date("2024", "yyyyX"); }).code(), "FUN-002");
+    EXPECT_EQ(format_date("2024-03-07T10:00:00-06:00", "HH:mm XX"), "10:00 -0600");
+    EXPECT_EQ(format_date("2024-03-07T10:00:00+05:30", "HH:mm XXX"), "10:00 +05:30");
+    EXPECT_EQ(format_date("2024-03-07T10:00:00Z", "HHXXX"), "10Z");
+    EXPECT_EQ(error_of([] { format_date("2024-03-07T10:00:00", "HHXXX"); }).code(), "FUN-005");
+}
+
+TEST(InZone, ShowsTheSameMomentOnOtherClocks) {
+    EXPECT_EQ(in_zone("", "Z"), "");
+    EXPECT_EQ(in_zone("2024-07-01T12:00:00Z", "America/Chicago"), "2024-07-01T07:00:00-05:00");
+    EXPECT_EQ(in_zone("2024-01-01T00:30:00+01:00", "America/Chicago"), "2023-12-31T17:30:00-06:00");
+    EXPECT_EQ(in_zone("2024-07-01T12:00:00-05:00", "+05:30"), "2024-07-01T22:30:00+05:30");
+    // Before and behind the hour that is left out, and in the one that stands twice.
+    EXPECT_EQ(in_zone("2024-03-10T07:59:00Z", "America/Chicago"), "2024-03-10T01:59:00-06:00");
+    EXPECT_EQ(in_zone("2024-03-10T08:00:00Z", "America/Chicago"), "2024-03-10T03:00:00-05:00");
+    EXPECT_EQ(in_zone("2024-11-03T06:30:00Z", "America/Chicago"), "2024-11-03T01:30:00-05:00");
+    EXPECT_EQ(in_zone("2024-11-03T07:30:00Z", "America/Chicago"), "2024-11-03T01:30:00-06:00");
+    EXPECT_EQ(in_zone("2024-11-03T08:30:00Z", "America/Chicago"), "2024-11-03T02:30:00-06:00");
+    EXPECT_EQ(in_zone("2024-07-01T00:00:00Z", "Pacific/Kiritimati"), "2024-07-01T14:00:00+14:00");
+    EXPECT_EQ(error_of([] { in_zone("2024-07-01T12:00:00", "Z"); }).code(), "FUN-005");
+    EXPECT_EQ(error_of([] { in_zone("2024-07-01T12:00:00Z", "Moon"); }).code(), "FUN-004");
+}
+
 TEST(FormatDate, WritesWhatItReads) {
     EXPECT_EQ(format_date("", "yyyy"), "");
     EXPECT_EQ(format_date("2024-03-07", "MMMM d, yyyy"), "March 7, 2024");

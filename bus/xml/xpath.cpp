@@ -35,17 +35,19 @@ xmlXPathContext& xpath_context() {
 
 struct XPathVariables {
     const XPath::Variables* given;
+    const XPath::Variables* constants;  // null: none
     std::string unknown;
 };
 
 xmlXPathObject* xpath_variable(void* data, const xmlChar* name, const xmlChar* uri) {
     auto& variables = *static_cast<XPathVariables*>(data);
-    const auto found = uri == nullptr ? variables.given->find(reinterpret_cast<const char*>(name)) : variables.given->end();
-    if (found == variables.given->end()) {
-        variables.unknown = reinterpret_cast<const char*>(name);
-        return nullptr;
+    const char* text = reinterpret_cast<const char*>(name);
+    for (const XPath::Variables* one : {variables.constants, variables.given}) {
+        if (uri != nullptr || one == nullptr) continue;
+        if (const auto found = one->find(text); found != one->end()) return xmlXPathNewString(xpath_text(found->second));
     }
-    return xmlXPathNewString(xpath_text(found->second));
+    variables.unknown = text;
+    return nullptr;
 }
 
 std::string_view xpath_reason(int code) {
@@ -67,12 +69,41 @@ std::string_view xpath_reason(int code) {
     }
 }
 
+// $property-… stands for what the configuration says: a name that it does not have is found when the expression compiles.
+void xpath_check_properties(const std::string& text, const XPath::Variables* constants) {
+    constexpr std::string_view kStart = "$property-", kNameCharacters = "-._0123456789";
+    char quote = 0;
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        if (quote != 0 || text[at] == '\'' || text[at] == '"') {
+            if (quote == 0) {
+                quote = text[at];
+            } else if (text[at] == quote) {
+                quote = 0;
+            }
+            continue;
+        }
+        if (text.compare(at, kStart.size(), kStart) != 0) continue;
+        std::size_t end = at + kStart.size();
+        while (end < text.size() && (((text[end] | 0x20) >= 'a' && (text[end] | 0x20) <= 'z') ||
+                                     kNameCharacters.find(text[end]) != std::string_view::npos))
+            ++end;
+        const std::string name = text.substr(at + 1, end - at - 1);
+        if (constants == nullptr || constants->count(name) == 0) {
+            throw Error(Fault::kConfig, "XPATH-002", "compiling the expression '" + text + "'",
+                        xml_detail::place({}, {}, 1, at + 1), "there is no property for $" + name)
+                .expected("<property name=\"" + name.substr(kStart.size() - 1) + "\" value=\"…\"/> in the configuration");
+        }
+        at = end - 1;
+    }
+}
+
 }  // namespace
 
 struct XPath::Impl {
     std::string text;
-    std::shared_ptr<const CodeLists> codes;  // shared by the route's expressions and stylesheets
-    xmlXPathCompExpr* compiled = nullptr;    // read by all threads
+    std::shared_ptr<const CodeLists> codes;      // shared by the route's expressions and stylesheets
+    std::shared_ptr<const Variables> constants;  // shared by all expressions; may be null
+    xmlXPathCompExpr* compiled = nullptr;        // read by all threads
     std::vector<std::pair<std::string, std::string>> names;
     std::vector<xmlNs> namespaces;  // point into names
     std::vector<xmlNs*> namespace_list;
@@ -93,12 +124,14 @@ const std::string& XPath::expression() const {
 }
 
 std::shared_ptr<const XPath> XPath::compile(std::string_view expression, const Namespaces& namespaces,
-                                            std::shared_ptr<const CodeLists> code_lists) {
+                                            std::shared_ptr<const CodeLists> code_lists,
+                                            std::shared_ptr<const Variables> constants) {
     xml_detail::init_libraries();
     const std::shared_ptr<XPath> xpath(new XPath());
     Impl& impl = *xpath->impl_;
     impl.text = expression;
     impl.codes = std::move(code_lists);
+    impl.constants = std::move(constants);
     impl.names.assign(namespaces.begin(), namespaces.end());
     impl.namespaces.resize(impl.names.size());
     for (std::size_t i = 0; i < impl.names.size(); ++i) {
@@ -115,6 +148,7 @@ std::shared_ptr<const XPath> XPath::compile(std::string_view expression, const N
     };
     if (expression.empty()) refuse(0, "the expression is empty");
     if (expression.find('\0') != std::string_view::npos) refuse(expression.find('\0'), "a zero byte");
+    xpath_check_properties(impl.text, impl.constants.get());
     xml_detail::Complaints complaints(1);
     {
         const std::unique_ptr<xmlXPathContext, void (*)(xmlXPathContext*)> context(xmlXPathNewContext(nullptr),
@@ -165,7 +199,7 @@ auto XPath::Impl::evaluate(const Document& document, const Variables& variables,
     xml_detail::FunctionCall call;
     call.codes = codes.get();
     call.source = tree;
-    XPathVariables lookup{&variables, {}};
+    XPathVariables lookup{&variables, constants.get(), {}};
     xml_detail::Complaints complaints(1);
     context.doc = tree;
     context.node = at ? static_cast<xmlNode*>(at.raw()) : reinterpret_cast<xmlNode*>(tree);

@@ -18,9 +18,11 @@ public:
     using Namespaces = std::map<std::string, std::string>;  // prefix -> URI
     using Variables = std::map<std::string, std::string>;
 
-    // Throws Error(kConfig, "XPATH-001") with the position in the expression.
+    // Throws Error(kConfig, "XPATH-001") with the position in the expression; "XPATH-002" for a variable $property-… that the
+    // constants do not have. constants: variables that are the same for every message.
     static std::shared_ptr<const XPath> compile(std::string_view expression, const Namespaces& namespaces = {},
-                                                std::shared_ptr<const CodeLists> code_lists = nullptr);
+                                                std::shared_ptr<const CodeLists> code_lists = nullptr,
+                                                std::shared_ptr<const Variables> constants = nullptr);
     ~XPath();
 
     // context: the root of the document when null. Throws Error(kPoison, "XPATH-1xx"): unknown variable, more than 1 M

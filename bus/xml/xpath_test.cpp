@@ -167,6 +167,52 @@ TEST_F(CodeFiles, FindValuesByKeyAndColumn) {
     EXPECT_TRUE(XPath::compile("f:code-known('grades', 'B')", kF, lists)->test(document));
     EXPECT_FALSE(XPath::compile("f:code-known('grades', 'Z')", kF, lists)->test(document));
     EXPECT_EQ(error_of([&] { XPath::compile("f:code('none', 'A')", kF, lists)->string(document); }).code(), "FUN-030");
+    EXPECT_EQ(XPath::compile("f:code('grades', 'Z', '', '0.0')", kF, lists)->string(document), "0.0");
+    EXPECT_EQ(XPath::compile("f:code('grades', 'A', '', '0.0')", kF, lists)->string(document), "4.0");
+    EXPECT_EQ(XPath::compile("f:need-code('grades', 'A', 'text')", kF, lists)->string(document), "very, \"very\" good");
+    EXPECT_EQ(error_of([&] { XPath::compile("f:code('grades', 'A', 'gone')", kF, lists)->string(document); }).code(),
+              "FUN-031");
+    const Error missing = error_of([&] { XPath::compile("f:need-code('grades', 'SECRET')", kF, lists)->string(document); });
+    EXPECT_EQ(missing.code(), "FUN-032");
+    EXPECT_EQ(missing.fault(), Fault::kPoison);
+    EXPECT_EQ(missing.why().find("SECRET"), std::string::npos);
+}
+
+TEST_F(CodeFiles, KeyedHashesAskForTheSecretByName) {
+    int asked = 0;
+    const CodeLists::Secret secret = [&asked](std::string_view name) {
+        ++asked;
+        if (name != "salt") throw Error(Fault::kConfig, "CONF-034", "reading a secret", "there is none");
+        return std::string("key");
+    };
+    const Document document = rows();
+    for (const auto& lists : {CodeLists::none(secret), CodeLists::load(folder_, secret)}) {
+        // RFC 2104 with SHA-256, the example that everybody has.
+        EXPECT_EQ(XPath::compile("f:hmac('The quick brown fox jumps over the lazy dog', 'salt')", kF, lists)->string(document),
+                  "f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8");
+        const Error none = error_of([&] { XPath::compile("f:hmac('x', 'other')", kF, lists)->string(document); });
+        EXPECT_EQ(none.code(), "CONF-034");
+        EXPECT_EQ(none.fault(), Fault::kConfig) << "the route pauses: it is not the message's fault";
+    }
+    EXPECT_EQ(asked, 4);
+    EXPECT_EQ(error_of([&] { XPath::compile("f:hmac('x', 'salt')", kF)->string(document); }).code(), "FUN-050");
+    EXPECT_EQ(error_of([&] { XPath::compile("f:hmac('x', 'salt')", kF, CodeLists::load(folder_))->string(document); }).code(),
+              "FUN-050");
+}
+
+TEST(XPath, KnowsThePropertiesOfTheConfiguration) {
+    const auto constants = std::make_shared<const XPath::Variables>(XPath::Variables{{"property-campus", "North"}});
+    const Document document = rows();
+    EXPECT_EQ(XPath::compile("concat($property-campus, $who)", kF, nullptr, constants)->string(document, {{"who", "!"}}),
+              "North!");
+    EXPECT_EQ(XPath::compile("$property-campus", kF, nullptr, constants)->string(document, {{"property-campus", "header"}}),
+              "North")
+        << "a header does not take its place";
+    EXPECT_EQ(XPath::compile("'$property-none'", kF, nullptr, constants)->string(document), "$property-none");
+    const Error gone = error_of([&] { XPath::compile("1 + $property-none", kF, nullptr, constants); });
+    EXPECT_EQ(gone.code(), "XPATH-002");
+    EXPECT_EQ(gone.where().column, 5u);
+    EXPECT_EQ(error_of([&] { XPath::compile("$property-campus"); }).code(), "XPATH-002");
 }
 
 TEST(XPath, IsSharedByThreads) {

@@ -68,6 +68,7 @@ public:
     const std::string& operator[](std::size_t i) const { return values_[i]; }
     xmlNodeSet* nodes() const { return nodes_; }
 
+    const CodeLists* lists() const { return call_.codes; }  // null: there are none
     const CodeLists& codes(const char* function) const {
         if (call_.codes == nullptr || !call_.codes->has(values_[0])) {
             throw Error(Fault::kPoison, "FUN-030", function, "there is no code list '" + values_[0].substr(0, 60) + "'");
@@ -112,9 +113,41 @@ private:
     xmlNodeSet* nodes_ = nullptr;
 };
 
+// f:code(list, key [, column [, default]]): '' or the default for a key that is not there.
 void functions_code(Arguments& a) {
-    const auto found = a.codes("f:code").find(a[0], a[1], a.count() > 2 ? std::string_view(a[2]) : std::string_view());
-    a.give(found ? std::string_view(*found) : std::string_view());
+    const CodeLists& codes = a.codes("f:code");
+    const std::string_view column = a.count() > 2 ? std::string_view(a[2]) : std::string_view();
+    if (!column.empty() && !codes.has_column(a[0], column))
+        throw Error(Fault::kPoison, "FUN-031", "f:code", "the list '" + a[0] + "' has no such column");
+    const auto found = codes.find(a[0], a[1], column);
+    a.give(found ? std::string_view(*found) : a.count() > 3 ? std::string_view(a[3]) : std::string_view());
+}
+
+// f:need-code(list, key [, column]): the key is there, or the message is none that can work. The key is not named: it is a
+// value.
+void functions_need_code(Arguments& a) {
+    const CodeLists& codes = a.codes("f:need-code");
+    const std::string_view column = a.count() > 2 ? std::string_view(a[2]) : std::string_view();
+    if (!column.empty() && !codes.has_column(a[0], column))
+        throw Error(Fault::kPoison, "FUN-031", "f:need-code", "the list '" + a[0] + "' has no such column");
+    const auto found = codes.find(a[0], a[1], column);
+    if (!found)
+        throw Error(Fault::kPoison, "FUN-032", "f:need-code", "the key is not in the code list '" + a[0] + "'")
+            .expected("a line for it in conf/codes/" + a[0] + ".csv");
+    a.give(*found);
+}
+
+// HMAC-SHA-256 as hexadecimal text, with the secret of that name.
+void functions_hmac(Arguments& a) {
+    if (a.lists() == nullptr) throw Error(Fault::kConfig, "FUN-050", "f:hmac", "there are no secrets here");
+    const std::string mac = crypto::hmac_sha256(a.lists()->secret(a[1]), a[0]);
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    std::string hex;
+    for (const char c : mac) {
+        hex += kDigits[static_cast<unsigned char>(c) >> 4U];
+        hex += kDigits[static_cast<unsigned char>(c) & 15U];
+    }
+    a.give(hex);
 }
 
 void functions_group(Arguments& a) {
@@ -165,17 +198,20 @@ void functions_uuid5(Arguments& a) {
     a.give(name_uuid(ns, a[1]));
 }
 
-constexpr std::array<FunctionEntry, 20> kFunctions = {{
-    {{"code", 2, 3}, functions_code},
+constexpr std::array<FunctionEntry, 23> kFunctions = {{
+    {{"code", 2, 4}, functions_code},
     {{"code-known", 2, 2}, [](Arguments& a) { a.give(a.codes("f:code-known").find(a[0], a[1]).has_value()); }},
     {{"date-time", 2, 2}, [](Arguments& a) { a.give(fn::date_time(a[0], a[1])); }},
     {{"default", 2, 2}, [](Arguments& a) { a.give(a[0].empty() ? a[1] : a[0]); }},
     {{"format-date", 2, 2}, [](Arguments& a) { a.give(fn::format_date(a[0], a[1])); }},
     {{"group", 3, 3}, functions_group},
+    {{"hmac", 2, 2}, functions_hmac},
+    {{"in-zone", 2, 2}, [](Arguments& a) { a.give(fn::in_zone(a[0], a[1])); }},
     {{"is-date", 1, 1}, [](Arguments& a) { a.give(fn::is_date(a[0])); }},
     {{"join", 2, 2}, functions_join},
     {{"lower", 1, 1}, [](Arguments& a) { a.give(fn::lower(a[0])); }},
     {{"matches", 2, 2}, [](Arguments& a) { a.give(fn::matches(a[0], a[1])); }},
+    {{"need-code", 2, 3}, functions_need_code},
     {{"number", 1, 1}, [](Arguments& a) { a.give(fn::number(a[0])); }},
     {{"parse-date", 2, 2}, [](Arguments& a) { a.give(fn::parse_date(a[0], a[1])); }},
     {{"replace", 3, 3}, [](Arguments& a) { a.give(fn::replace(a[0], a[1], a[2])); }},

@@ -196,7 +196,7 @@ void StylesheetCheck::expression(const void* raw, const std::filesystem::path& f
             if (static_cast<int>(call.arguments) < info->least || static_cast<int>(call.arguments) > info->most) {
                 check_refuse("XSL-005", file, node, shown + " is called with a wrong number of arguments");
             }
-            const bool code = call.name == "code" || call.name == "code-known";
+            const bool code = call.name == "code" || call.name == "code-known" || call.name == "need-code";
             if (code && !call.first_literal.empty() && (codes_ == nullptr || !codes_->has(call.first_literal))) {
                 check_refuse("XSL-006", file, node, "there is no code list '" + call.first_literal + "'");
             }

@@ -30,5 +30,7 @@ std::string to_iso(const Moment& moment);  // with what it has
 // Seconds east of UTC at a local time: 'Z', '+01:00' or a name of the zone data base. In the hour that stands twice the first
 // one counts; in the hour that is left out, the offset before it. nullopt: no such zone.
 std::optional<int> zone_offset(std::string_view zone, std::int64_t local_seconds);
+// The same at a moment: seconds from 1970 in UTC.
+std::optional<int> zone_offset_at(std::string_view zone, std::int64_t utc_seconds);
 
 }  // namespace clrbus::xml_functions

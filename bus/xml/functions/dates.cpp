@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <vector>
 
 #include "core/error.hpp"
@@ -61,9 +62,11 @@ std::vector<DateToken> dates_tokens(const char* function, std::string_view patte
         std::size_t end = at;
         while (end < pattern.size() && pattern[end] == c) ++end;
         const std::size_t count = end - at;
-        const std::string_view letters = "yMdHhmsa";
-        const std::size_t most = c == 'y' || c == 'M' ? 4 : c == 'a' ? 1 : 2;
-        if (letters.find(c) == std::string_view::npos || count > most || (c == 'y' && count != 2 && count != 4)) bad();
+        const std::string_view letters = "yMdHhmsaX";
+        const std::size_t most = c == 'y' || c == 'M' ? 4 : c == 'X' ? 3 : c == 'a' ? 1 : 2;
+        if (letters.find(c) == std::string_view::npos || count > most || (c == 'y' && count != 2 && count != 4) ||
+            (c == 'X' && count == 1))
+            bad();
         tokens.push_back({c, count, {}});
         at = end;
     }
@@ -94,8 +97,24 @@ public:
     int year = -1, month = -1, day = -1, hour = -1, minute = 0, second = 0;
     int half = -1;  // 0 AM, 1 PM
     bool has_time = false;
+    std::optional<int> offset_seconds;
 
 private:
+    bool zone(bool colon) {
+        if (text_.substr(at_, 1) == "Z") {
+            ++at_;
+            offset_seconds = 0;
+            return true;
+        }
+        const bool west = text_.substr(at_, 1) == "-";
+        if (!west && text_.substr(at_, 1) != "+") return false;
+        ++at_;
+        int hours = 0, minutes = 0;
+        if (!number(2, 2, hours) || (colon && !literal(":")) || !number(2, 2, minutes) || hours > 14 || minutes > 59)
+            return false;
+        offset_seconds = (west ? -1 : 1) * (hours * 3600 + minutes * 60);
+        return true;
+    }
     bool literal(std::string_view text) {
         if (text_.substr(at_, text.size()) != text) return false;
         at_ += text.size();
@@ -140,6 +159,8 @@ private:
             case 's':
                 has_time = true;
                 return number(least, 2, second);
+            case 'X':
+                return zone(token.count == 3);
             default:
                 if (at_ + 2 > text_.size()) return false;
                 half = dates_same(text_.substr(at_, 2), "am") ? 0 : dates_same(text_.substr(at_, 2), "pm") ? 1 : -1;
@@ -192,6 +213,7 @@ std::string parse_date(std::string_view text, std::string_view pattern) {
     moment.hour = reader.hour == -1 ? 0 : reader.hour;
     moment.minute = reader.minute;
     moment.second = reader.second;
+    if (reader.has_time) moment.offset_seconds = reader.offset_seconds;
     return to_iso(moment);
 }
 
@@ -231,6 +253,19 @@ std::string format_date(std::string_view iso, std::string_view pattern) {
             case 's':
                 out += dates_number(m.second, token.count);
                 break;
+            case 'X': {
+                if (!m.offset_seconds) dates_refuse("FUN-005", "f:format-date", "the text is not a date-time with a zone");
+                const int minutes = std::abs(*m.offset_seconds) / 60;
+                if (minutes == 0) {
+                    out += 'Z';
+                    break;
+                }
+                out += *m.offset_seconds < 0 ? '-' : '+';
+                out += dates_number(minutes / 60, 2);
+                if (token.count == 3) out += ':';
+                out += dates_number(minutes % 60, 2);
+                break;
+            }
             default:
                 out += m.hour < 12 ? "AM" : "PM";
                 break;
@@ -263,6 +298,24 @@ std::string utc(std::string_view text) {
     moment.set_seconds(moment.seconds() - *moment.offset_seconds);
     moment.offset_seconds = 0;
     if (!moment.fraction.empty()) moment.fraction = (moment.fraction + "00").substr(0, 3);
+    return to_iso(moment);
+}
+
+std::string in_zone(std::string_view text, std::string_view zone) {
+    text = trimmed(text);
+    if (text.empty()) return {};
+    Moment moment = dates_iso("f:in-zone", text);
+    if (!moment.has_time || !moment.offset_seconds)
+        dates_refuse("FUN-005", "f:in-zone", "the text is not a date-time with a zone");
+    const std::int64_t at = moment.seconds() - *moment.offset_seconds;
+    const std::optional<int> offset = zone_offset_at(zone, at);
+    if (!offset) {
+        dates_refuse(
+            "FUN-004", "f:in-zone",
+            "'" + std::string(zone.substr(0, 60)) + "' is not a zone: expected Z, +01:00 or a name such as Europe/Berlin");
+    }
+    moment.set_seconds(at + *offset);
+    moment.offset_seconds = offset;
     return to_iso(moment);
 }
 

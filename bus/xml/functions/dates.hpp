@@ -7,7 +7,8 @@
 
 namespace clrbus::xml_functions {
 
-// '' stays ''. Patterns: yyyy yy MMMM MMM MM M dd d HH H hh h mm m ss s a, texts in 'quotes'; other signs stand for themselves.
+// '' stays ''. Patterns: yyyy yy MMMM MMM MM M dd d HH H hh h mm m ss s a, XXX (+01:00 or Z) XX (+0100
+// or Z), texts in 'quotes'; other signs stand for themselves.
 std::string parse_date(std::string_view text, std::string_view pattern);
 std::string format_date(std::string_view iso, std::string_view pattern);
 
@@ -15,6 +16,8 @@ std::string format_date(std::string_view iso, std::string_view pattern);
 std::string date_time(std::string_view text, std::string_view zone);
 // RFC 3339 with a zone -> the same moment in UTC.
 std::string utc(std::string_view text);
+// The same moment as the clocks of a zone show it.
+std::string in_zone(std::string_view text, std::string_view zone);
 // yyyy-MM-dd, a day that exists.
 bool is_date(std::string_view text);
 

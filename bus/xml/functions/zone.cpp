@@ -219,4 +219,11 @@ std::optional<int> zone_offset(std::string_view zone, std::int64_t local) {
     return before;
 }
 
+std::optional<int> zone_offset_at(std::string_view zone, std::int64_t utc) {
+    const std::optional<Moment> fixed = parse_iso("2000-01-01" + std::string(zone));
+    if (fixed && fixed->offset_seconds) return fixed->offset_seconds;
+    const std::shared_ptr<const Zone> named = zone_of(zone);
+    return named ? std::optional<int>(named->at(utc)) : std::nullopt;
+}
+
 }  // namespace clrbus::xml_functions
