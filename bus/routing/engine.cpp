@@ -28,7 +28,10 @@ void commit_and_wait(Queues& queues, Executor& executor, Unit unit) {
 }  // namespace
 
 RouteEngine::RouteEngine(Parts parts, std::vector<std::shared_ptr<const CompiledRoute>> routes)
-    : parts_(std::move(parts)), receipts_(parts_.queues), guard_(parts_.state_dir / "in-hand") {
+    : parts_(std::move(parts)),
+      receipts_(parts_.queues),
+      guard_(parts_.state_dir / "in-hand"),
+      keeper_({parts_.queues, receipts_, parts_.clock, parts_.state_dir}) {
     std::filesystem::create_directories(parts_.state_dir / "spool");
     parts_.queues.declare("records", parts_.limits);
     activate(routes, {});
@@ -76,6 +79,7 @@ void RouteEngine::activate(const std::vector<std::shared_ptr<const CompiledRoute
     if (suspects_first_.joinable()) suspects_first_.join();
     for (const auto& route : put) declare(*route);
     give_generations(put);
+    for (const auto& route : put) keeper_.use(route);  // what waits goes on as the new one says
     const auto retire = [this](const std::string& id) {
         std::shared_ptr<RouteWorker> old;
         {
@@ -179,7 +183,7 @@ std::shared_ptr<RouteWorker> RouteEngine::make_worker(const std::shared_ptr<cons
                                                       const RouteState& before) {
     return std::make_shared<RouteWorker>(route,
                                          WorkerParts{parts_.queues, parts_.originals, receipts_, guard_, parts_.clock,
-                                                     parts_.workers, parts_.splits, parts_.endpoints, suspects_},
+                                                     parts_.workers, parts_.splits, keeper_, parts_.endpoints, suspects_},
                                          before);
 }
 
@@ -199,6 +203,7 @@ void RouteEngine::start() {
         started_ = true;
         for (auto& [id, slot] : slots_) slot.worker = make_worker(slot.route, {});
     }
+    keeper_.start();
     if (suspects_.empty()) {
         for (const auto& worker : workers()) worker->start();
         return;
@@ -244,6 +249,7 @@ void RouteEngine::stop() {
         for (auto& [id, slot] : slots_) slot.worker.reset();
     }
     for (const auto& worker : last) worker->stop();
+    keeper_.stop();
 }
 
 std::vector<RouteState> RouteEngine::states() const {

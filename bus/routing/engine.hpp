@@ -15,6 +15,7 @@
 #include "routing/inbox.hpp"
 #include "routing/receipts.hpp"
 #include "routing/route.hpp"
+#include "routing/step_keeper.hpp"
 #include "routing/worker.hpp"
 
 namespace clrbus {
@@ -48,7 +49,8 @@ public:
     // them. Gives each of put its generation, durably, before the first message runs on it. Throws Error when that cannot be
     // written; nothing changed then.
     void activate(const std::vector<std::shared_ptr<const CompiledRoute>>& put, const std::vector<std::string>& gone);
-    std::size_t retired() const;  // generations that still have work in hand
+    StepKeeper& keeper() { return keeper_; }  // what waits in steps
+    std::size_t retired() const;              // generations that still have work in hand
 
     // A dead letter back into its inbox, as the same message with a new attempt; one Unit. done: on the workers.
     void replay(const std::string& route, std::uint64_t sequence, CommitDone done);
@@ -71,6 +73,7 @@ private:
     Parts parts_;
     Receipts receipts_;
     CrashGuard guard_;
+    StepKeeper keeper_;
     Suspects suspects_;
     bool started_ = false;
     mutable std::mutex mutex_;  // guards slots_ and retired_

@@ -75,20 +75,21 @@ protected:
             step->next(steps.front().get());
             steps.insert(steps.begin(), std::move(step));
         }
-        workers_ = std::make_unique<ThreadPool>(2, "worker");
+        workers_ = std::make_unique<ThreadPool>(threads_, "worker");
         splits_ = std::make_unique<ThreadPool>(1, "split");
         EmbeddedOptions options;
         options.directory = (root_ / "queues").string();
         options.segment_bytes = 4U << 20;
         options.disk_reserve = 1000;
+        options.clock = clock_;
         options.free_bytes = [this] { return free_.load(); };
         queues_ = std::make_unique<EmbeddedQueues>(options);
         originals_ = std::make_unique<storage::Originals>((root_ / "originals").string());
         if (make_sink_ || make_responder_)
             endpoints_ =
-                std::make_unique<Endpoints>(Endpoints::Parts{*queues_, *workers_, system_clock(), make_sink_, make_responder_});
+                std::make_unique<Endpoints>(Endpoints::Parts{*queues_, *workers_, *clock_, make_sink_, make_responder_});
         engine_ = std::make_unique<RouteEngine>(
-            RouteEngine::Parts{*queues_, *originals_, *workers_, *splits_, system_clock(), root_, {}, endpoints_.get()},
+            RouteEngine::Parts{*queues_, *originals_, *workers_, *splits_, *clock_, root_, {}, endpoints_.get()},
             loaded.routes);
     }
     void start() {
@@ -165,6 +166,8 @@ protected:
     };
 
     std::map<std::string, std::function<void(const Work&)>> fakes_;
+    Clock* clock_ = &system_clock();               // set before open
+    std::size_t threads_ = 2;                      // of workers
     std::atomic<std::uint64_t> free_{1ULL << 40};  // what the disk is said to have
     TestDirectory folder_;
     std::filesystem::path root_;

@@ -7,12 +7,14 @@ namespace clrbus {
 std::vector<LedgerLine> ledger_lines(const std::vector<LedgerEntry>& entries, const std::vector<QueueState>& states) {
     std::map<std::string, LedgerLine> lines;
     for (const QueueState& state : states) {
-        const std::string account = state.name.rfind("in/", 0) == 0    ? state.name.substr(3)
-                                    : state.name == "records"          ? "records"
-                                    : state.name.rfind("out/", 0) == 0 ? state.name
-                                                                       : "";
+        // What waits in a step, in step/ROUTE/STEP, waits in its route.
+        const std::string account = state.name.rfind("in/", 0) == 0     ? state.name.substr(3)
+                                    : state.name.rfind("step/", 0) == 0 ? state.name.substr(5, state.name.find('/', 5) - 5)
+                                    : state.name == "records"           ? "records"
+                                    : state.name.rfind("out/", 0) == 0  ? state.name
+                                                                        : "";
         if (account.empty()) continue;
-        lines[account].waiting = static_cast<std::int64_t>(state.ready + state.in_hand + state.delayed);
+        lines[account].waiting += static_cast<std::int64_t>(state.ready + state.in_hand + state.delayed);
     }
     for (const LedgerEntry& entry : entries) lines[entry.account].sums[static_cast<std::size_t>(entry.outcome)] += entry.count;
     std::vector<LedgerLine> out;

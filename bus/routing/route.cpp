@@ -10,6 +10,7 @@
 #include "routing/assets.hpp"
 #include "routing/parser_pool.hpp"
 #include "routing/route_loader.hpp"
+#include "routing/stateful.hpp"
 
 namespace clrbus {
 namespace {
@@ -89,6 +90,8 @@ std::shared_ptr<const CompiledRoute> CompiledRoute::compile(const Config& elemen
     }
     route->endpoints_ = route_endpoints(element);
     route->steps_ = make_steps(steps, assets, prefix, route->split_.has_value());
+    name_stateful_steps(route->steps_, element);
+    route->stateful_ = stateful_steps(route->steps_);
 
     auto& used = route->dependencies_ = assets.take_used_files();
     std::sort(used.begin(), used.end());

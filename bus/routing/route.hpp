@@ -16,6 +16,7 @@
 namespace clrbus {
 
 class ParserPool;
+class StatefulStep;
 class Schemas;
 
 // The splitter of a route: its first step, or none.
@@ -44,7 +45,8 @@ public:
     const std::vector<Config>& doors() const { return doors_; }
     bool drops() const;  // a door drops what the record must not hold
     const std::optional<SplitPlan>& split() const { return split_; }
-    const Steps& steps() const { return steps_; }  // behind the split
+    const Steps& steps() const { return steps_; }                             // behind the split
+    const std::vector<StatefulStep*>& stateful() const { return stateful_; }  // among them, those inside others too
     const std::vector<RouteEndpoint>& endpoints() const { return endpoints_; }
     std::uint64_t max_bytes() const { return max_bytes_; }
 
@@ -86,6 +88,7 @@ private:
     std::optional<SplitPlan> split_;
     Steps steps_;
     std::vector<RouteEndpoint> endpoints_;
+    std::vector<StatefulStep*> stateful_;  // in steps_
     Attempts attempts_;
     std::uint32_t workers_ = 1;
     std::uint64_t max_bytes_ = 256U << 20;

@@ -44,6 +44,8 @@ void Work::join(Work&& branch) {
     std::move(branch.outputs.begin(), branch.outputs.end(), std::back_inserter(outputs));
     std::move(branch.ledger.begin(), branch.ledger.end(), std::back_inserter(ledger));
     std::move(branch.notes.begin(), branch.notes.end(), std::back_inserter(notes));
+    std::move(branch.changes.begin(), branch.changes.end(), std::back_inserter(changes));
+    std::move(branch.on_dead.begin(), branch.on_dead.end(), std::back_inserter(on_dead));
 }
 
 std::string output_id(const Work& work, std::string_view step) {
@@ -130,21 +132,27 @@ const Step* find_step(const Steps& steps, std::string_view label) {
 }
 
 // name of the element, function in steps/, what it needs, whether it ends the message's way
-#define CLRBUS_STEPS(STEP)                                     \
-    STEP("parse", make_parse, never, false)                    \
-    STEP("validate", make_validate, always, false)             \
-    STEP("split", make_split, never, false)                    \
-    STEP("transform", make_transform, always, false)           \
-    STEP("choose", make_choose, always, false)                 \
-    STEP("filter", make_filter, always, false)                 \
-    STEP("set-header", make_set_header, selects, false)        \
-    STEP("remove-header", make_remove_header, never, false)    \
-    STEP("wire-tap", make_wire_tap, never, false)              \
-    STEP("multicast", make_multicast, never, true)             \
-    STEP("recipient-list", make_recipient_list, selects, true) \
-    STEP("routing-slip", make_routing_slip, never, false)      \
-    STEP("claim-check", make_claim_check, selects, false)      \
-    STEP("log", make_log, never, false)                        \
+#define CLRBUS_STEPS(STEP)                                      \
+    STEP("parse", make_parse, never, false)                     \
+    STEP("validate", make_validate, always, false)              \
+    STEP("split", make_split, never, false)                     \
+    STEP("transform", make_transform, always, false)            \
+    STEP("choose", make_choose, always, false)                  \
+    STEP("filter", make_filter, always, false)                  \
+    STEP("set-header", make_set_header, selects, false)         \
+    STEP("remove-header", make_remove_header, never, false)     \
+    STEP("wire-tap", make_wire_tap, never, false)               \
+    STEP("multicast", make_multicast, never, true)              \
+    STEP("recipient-list", make_recipient_list, selects, true)  \
+    STEP("routing-slip", make_routing_slip, never, false)       \
+    STEP("claim-check", make_claim_check, selects, false)       \
+    STEP("aggregate", make_aggregate, always, false)            \
+    STEP("resequence", make_resequence, always, false)          \
+    STEP("deduplicate", make_deduplicate, always, false)        \
+    STEP("throttle", make_throttle, with_key, false)            \
+    STEP("delay", make_delay, with_until, false)                \
+    STEP("circuit-breaker", make_circuit_breaker, never, false) \
+    STEP("log", make_log, never, false)                         \
     STEP("to", make_to, to_records, true)
 
 #define CLRBUS_DECLARE(name, make, needs, ends) \
@@ -161,6 +169,12 @@ bool never(const Config&) {
 }
 bool selects(const Config& element) {
     return element.has("select");
+}
+bool with_key(const Config& element) {
+    return element.has("key");
+}
+bool with_until(const Config& element) {
+    return element.has("until");
 }
 bool to_records(const Config& element) {
     return static_cast<bool>(element.child("records"));

@@ -32,6 +32,8 @@ public:
     // The steps inside this one, a list for each branch. What a branch does not end goes on behind this step, or not.
     virtual std::vector<const std::vector<std::unique_ptr<Step>>*> branches() const { return {}; }
     virtual bool goes_on_behind() const { return true; }
+    // It keeps what waits or was seen in this state directory: not to be had where the queues are another broker's.
+    virtual bool needs_local_state() const { return false; }
 
     // Its label, unique in the route: "3 transform", in a branch "4.1.2 to". It stays as long as the place stays.
     const std::string& name() const { return name_; }

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "broker/queues.hpp"
 #include "core/headers.hpp"
@@ -17,9 +19,11 @@ namespace clrbus {
 class Clock;
 class CompiledRoute;
 class Endpoints;
+class StepKeeper;
 namespace storage {
 class Originals;
-}
+class StepTables;
+}  // namespace storage
 
 // What steps may use beside the message. Outlives every Work. In a dry run the members are null: a step has no effect there.
 struct StepServices {
@@ -27,6 +31,7 @@ struct StepServices {
     storage::Originals* originals = nullptr;
     Clock* clock = nullptr;
     Endpoints* endpoints = nullptr;  // whom steps ask
+    StepKeeper* keeper = nullptr;    // of steps with state
 };
 
 class Step;
@@ -58,7 +63,11 @@ struct Work {
     std::vector<Put> outputs;
     std::vector<LedgerEntry> ledger;
     std::vector<Note> notes;
-    std::string filtered;  // the reason, when a filter ended it
+    std::string filtered;    // the reason, when a filter ended it
+    bool duplicate = false;  // deduplicate ended it
+    // Changes of state.db that the Unit relies on: they are on disk before it is committed.
+    std::vector<std::function<void(storage::StepTables&)>> changes;
+    std::vector<std::function<void()>> on_dead;  // what to take back when it is dead-lettered
     bool goes_on = false;  // an output is this message itself, to go on later (continuation.hpp): it has no outcome yet
 
     // The headers and door facts as XPath variables.

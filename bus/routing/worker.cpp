@@ -11,6 +11,7 @@
 #include "routing/continuation.hpp"
 #include "routing/faults.hpp"
 #include "routing/splitter.hpp"
+#include "routing/step_keeper.hpp"
 #include "storage/originals.hpp"
 
 namespace clrbus {
@@ -40,10 +41,19 @@ std::string suspect_note(std::uint64_t sequence) {
 
 }  // namespace
 
+std::vector<std::string> step_queues(const Unit& unit) {
+    std::vector<std::string> out;
+    for (const Put& put : unit.outputs) {
+        if (put.queue.rfind("step/", 0) == 0 && std::find(out.begin(), out.end(), put.queue) == out.end())
+            out.push_back(put.queue);
+    }
+    return out;
+}
+
 RouteWorker::RouteWorker(std::shared_ptr<const CompiledRoute> route, WorkerParts parts, const RouteState& before)
     : route_(std::move(route)),
       parts_(parts),
-      services_{&parts.queues, &parts.originals, &parts.clock, parts.endpoints},
+      services_{&parts.queues, &parts.originals, &parts.clock, parts.endpoints, &parts.keeper},
       state_(before) {
     state_.id = route_->id();
     state_.generation = route_->generation;
@@ -247,7 +257,9 @@ bool RouteWorker::sinks_open() const {
 void RouteWorker::run(TakenMessage message) {
     const std::string id = message.message.message_id();
     const log::Scope scope(route_->id(), id);
-    if (!sinks_open()) return put_back(message, parts_.clock.now() + std::chrono::milliseconds(200));
+    // What comes out of a step may go on when the step is full.
+    if (!sinks_open() || (!message.headers.has(header::kAtStep) && !parts_.keeper.room(*route_)))
+        return put_back(message, parts_.clock.now() + std::chrono::milliseconds(200));
     if (message.attempts == 0 && message.headers.has(header::kAttemptFailed)) {  // its first one was made in the split
         return put_back(message, parts_.clock.now() + back_off(route_->attempts(), 0, message.sequence), true);
     }
@@ -376,7 +388,9 @@ void RouteWorker::run_whole(const TakenMessage& message, Work& work) {
     unit.outputs = std::move(work.outputs);
     unit.ledger = std::move(work.ledger);
     unit.notes = std::move(work.notes);
-    const Outcome outcome = unit.outputs.empty() ? Outcome::kFiltered : Outcome::kDelivered;
+    const Outcome outcome = work.duplicate         ? Outcome::kDuplicate
+                            : unit.outputs.empty() ? Outcome::kFiltered
+                                                   : Outcome::kDelivered;
     if (work.goes_on) {
         unit.settled.push_back({message.queue, message.sequence});
         forget_suspect(unit, message);
@@ -389,7 +403,27 @@ void RouteWorker::run_whole(const TakenMessage& message, Work& work) {
         state_.dead_in_a_row = 0;
         away_since_ = Time{};
     }
-    commit(std::move(unit), 1);
+    commit_behind(message, work, std::move(unit));
+}
+
+// First what steps must remember, then the Unit: after a crash in between the message comes again and is recognised by its id.
+void RouteWorker::commit_behind(const TakenMessage& message, Work& work, Unit unit) {
+    if (work.changes.empty()) return commit(std::move(unit), 1);
+    parts_.keeper.state().apply(
+        [changes = std::move(work.changes)](storage::StepTables& tables) {
+            for (const auto& change : changes) change(tables);
+        },
+        parts_.workers,
+        [this, message, id = work.id, headers = work.headers, unit = std::move(unit)](bool held) mutable {
+            if (!held) return put_back(message, parts_.clock.now() + std::chrono::seconds(1));
+            try {
+                commit(std::move(unit), 1);
+            } catch (const Error& e) {
+                const Work dead{
+                    .route = *route_, .id = id, .body = message.message.body(), .headers = std::move(headers), .document = {}};
+                settle_fault(message, dead, e);
+            }
+        });
 }
 
 void RouteWorker::settle_fault(const TakenMessage& message, const Work& work, const Error& error) {
@@ -406,6 +440,7 @@ void RouteWorker::settle_fault(const TakenMessage& message, const Work& work, co
         counter("clrbus_attempts_failed_total{route=\"" + route_->id() + "\"}").add();
         return put_back(message, parts_.clock.now() + back_off(route_->attempts(), message.attempts, message.sequence), true);
     }
+    for (const auto& take_back : work.on_dead) take_back();
     Unit unit;
     unit.outputs.push_back(
         dead_letter(*route_, message.message, work.headers, error, parts_.clock.now(), message.attempts + 1));
@@ -462,15 +497,18 @@ void RouteWorker::pause(std::string reason) {
 void RouteWorker::commit(Unit unit, std::size_t inputs) {
     // A full disk refuses: the input goes back and is tried again later, until there is space.
     auto back = unit.settled;
-    parts_.queues.commit(std::move(unit), parts_.workers, [this, back = std::move(back), inputs](CommitState state) {
-        if (state == CommitState::kFull && !stopping_) {
-            for (const Unit::Input& input : back) {
-                parts_.queues.release(input.queue, input.sequence, parts_.clock.now() + std::chrono::seconds(1), false,
-                                      parts_.workers, [](CommitState) {});
+    auto parked = step_queues(unit);
+    parts_.queues.commit(
+        std::move(unit), parts_.workers, [this, back = std::move(back), parked = std::move(parked), inputs](CommitState state) {
+            for (const std::string& queue : parked) parts_.keeper.wake(queue);
+            if (state == CommitState::kFull && !stopping_) {
+                for (const Unit::Input& input : back) {
+                    parts_.queues.release(input.queue, input.sequence, parts_.clock.now() + std::chrono::seconds(1), false,
+                                          parts_.workers, [](CommitState) {});
+                }
             }
-        }
-        settled(inputs);
-    });
+            settled(inputs);
+        });
 }
 
 void RouteWorker::settled(std::size_t messages) {

@@ -42,8 +42,9 @@ struct WorkerParts {
     Receipts& receipts;
     CrashGuard& guard;
     Clock& clock;
-    Executor& workers;         // runs messages and callbacks
-    Executor& splits;          // a split may wait for space: it has threads of its own
+    Executor& workers;  // runs messages and callbacks
+    Executor& splits;   // a split may wait for space: it has threads of its own
+    StepKeeper& keeper;
     Endpoints* endpoints;      // whom steps ask; null: nobody
     const Suspects& suspects;  // read-only
 };
@@ -58,6 +59,9 @@ struct RouteState {
     std::int64_t done = 0;  // messages settled since the start
     Time last_done{};
 };
+
+// The queues of steps among the outputs: whom to wake when it is on disk.
+std::vector<std::string> step_queues(const Unit& unit);
 
 class RouteWorker {
 public:
@@ -93,6 +97,7 @@ private:
     Time away_until(std::uint64_t sequence);
     void pause(std::string reason);
     void commit(Unit unit, std::size_t inputs);
+    void commit_behind(const TakenMessage& message, Work& work, Unit unit);
     void settled(std::size_t messages);  // in hand no longer: room for as many
     bool sinks_open() const;
     bool paused() const;

@@ -11,6 +11,7 @@
 #include "core/log.hpp"
 #include "routing/faults.hpp"
 #include "routing/splitter.hpp"
+#include "routing/step_keeper.hpp"
 #include "routing/worker.hpp"
 #include "storage/originals.hpp"
 
@@ -40,7 +41,8 @@ void RouteWorker::run_split(const TakenMessage& message, Work& parent) {
     std::uint32_t dead_in_a_row = state().dead_in_a_row;
     Unit unit;
     std::size_t unit_children = 0, unit_bytes = 0;
-    std::string last_code;  // of the dead letter that pauses the route
+    std::string last_code;            // of the dead letter that pauses the route
+    decltype(Work::changes) changes;  // of the children in the unit
 
     const auto encode_progress = [&] {
         progress.set("position", position.encode());
@@ -63,6 +65,12 @@ void RouteWorker::run_split(const TakenMessage& message, Work& parent) {
             std::unique_lock lock(chunks->mutex);
             chunks->room.wait_for(lock, std::chrono::milliseconds(50));
         }
+        if (!changes.empty() && !parts_.keeper.state().write([&](storage::StepTables& tables) {
+                for (const auto& change : changes) change(tables);
+            })) {
+            throw StopSplit{};
+        }
+        changes.clear();
         unit.notes.push_back({note, encode_progress()});
         forget_suspect(unit, message);  // it came further: whatever ended the bus, it was not this
         unit.ledger.push_back({route_->id(), Outcome::kMade, static_cast<std::int64_t>(unit_children)});
@@ -70,12 +78,14 @@ void RouteWorker::run_split(const TakenMessage& message, Work& parent) {
             const std::lock_guard lock(chunks->mutex);
             ++chunks->in_flight;
         }
-        parts_.queues.commit(std::exchange(unit, Unit{}), parts_.workers, [chunks](CommitState state) {
+        const auto done = [this, chunks, parked = step_queues(unit)](CommitState state) {
+            for (const std::string& queue : parked) parts_.keeper.wake(queue);
             const std::lock_guard lock(chunks->mutex);
             --chunks->in_flight;
             if (state != CommitState::kDone) chunks->failed = true;
             chunks->room.notify_all();
-        });
+        };
+        parts_.queues.commit(std::exchange(unit, Unit{}), parts_.workers, done);
         unit_children = unit_bytes = 0;
         {
             const std::lock_guard lock(mutex_);
@@ -86,6 +96,10 @@ void RouteWorker::run_split(const TakenMessage& message, Work& parent) {
     };
     const auto one = [&](SplitRecord record) {
         if (stopping_) throw StopSplit{};
+        if (unit_children == 0 && !route_->stateful().empty()) {
+            wait_for_room(0);
+            if (!parts_.keeper.room(*route_)) throw StopSplit{};  // a step is full: later, from here
+        }
         Work work{.route = *route_,
                   .id = name_uuid(kOutputNamespace, parent.id + "\nsplit\n" + std::to_string(record.number)),
                   .body = record.raw,
@@ -104,7 +118,11 @@ void RouteWorker::run_split(const TakenMessage& message, Work& parent) {
             if (record.broken != nullptr) throw Error(*record.broken);
             apply_steps(route_->steps(), work);
             if (!work.goes_on)
-                unit.ledger.push_back({route_->id(), work.outputs.empty() ? Outcome::kFiltered : Outcome::kDelivered, 1});
+                unit.ledger.push_back({route_->id(),
+                                       work.duplicate         ? Outcome::kDuplicate
+                                       : work.outputs.empty() ? Outcome::kFiltered
+                                                              : Outcome::kDelivered,
+                                       1});
             for (Put& put : work.outputs) {
                 unit_bytes += put.message.size();
                 unit.outputs.push_back(std::move(put));
@@ -112,6 +130,7 @@ void RouteWorker::run_split(const TakenMessage& message, Work& parent) {
             for (LedgerEntry& entry : work.ledger) unit.ledger.push_back(std::move(entry));
             dead_in_a_row = 0;
             for (Note& made : work.notes) unit.notes.push_back(std::move(made));
+            for (auto& change : work.changes) changes.push_back(std::move(change));
         } catch (Error& e) {
             if (e.fault() != Fault::kPoison) throw;
             e.where().row = record.number;
@@ -126,6 +145,7 @@ void RouteWorker::run_split(const TakenMessage& message, Work& parent) {
                 work.headers.set(header::kAttemptFailed, "1");
                 unit.outputs.push_back({route_->inbox(), body, work.headers, {}});
             } else {
+                for (const auto& take_back : work.on_dead) take_back();
                 unit.outputs.push_back(dead_letter(*route_, body, work.headers, e, parts_.clock.now()));
                 unit.ledger.push_back({route_->id(), Outcome::kDead, 1});
                 ++dead;

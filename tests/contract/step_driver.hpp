@@ -38,5 +38,6 @@ struct StepDriver {
 // All of them. One function for each file of drivers.
 std::vector<StepDriver> step_drivers();
 std::vector<StepDriver> stateless_step_drivers();
+std::vector<StepDriver> stateful_step_drivers();
 
 }  // namespace clrbus::contract

@@ -107,8 +107,7 @@ QueueState StepWorld::state_of(const std::string& queue) const {
 }
 
 bool StepWorld::nothing_waits() const {
-    const QueueState state = state_of("in/r");
-    return state.ready + state.in_hand + state.delayed == 0;
+    return line("r").waiting == 0;
 }
 
 LedgerLine StepWorld::line(const std::string& account) const {

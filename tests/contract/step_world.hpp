@@ -44,7 +44,7 @@ public:
     void put(const std::string& body, const std::string& id, const Headers& headers) { put({{body, id}}, headers); }
     std::vector<BrowsedMessage> in(const std::string& queue) const { return queues_->browse(queue, 0, 1'000'000); }
     QueueState state_of(const std::string& queue) const;
-    bool nothing_waits() const;  // in r: neither ready nor in hand nor put off
+    bool nothing_waits() const;  // in r: neither ready nor in hand nor put off, nor in one of its steps
     LedgerLine line(const std::string& account) const;
     RouteState route_state() const { return engine_->states().at(0); }
     void disk_full(bool full);
