@@ -61,14 +61,16 @@ void check_endpoints(const std::vector<std::shared_ptr<const CompiledRoute>>& ro
     context.clock = &system_clock();
     context.secret = [&secrets](std::string_view name) { return secrets.get(name); };
     for (const auto& route : routes) {
-        for (const RouteEndpoint& endpoint : route->endpoints()) {
+        const auto attempt = [&](const Config& element, const auto& make) {
             try {
-                context.config = endpoint.element;
-                make_sink(context);
+                context.config = element;
+                make(context);
             } catch (const Error& e) {
                 found.push_back({"error", e.code(), e.what()});
             }
-        }
+        };
+        for (const RouteEndpoint& endpoint : route->endpoints()) attempt(endpoint.element, make_sink);
+        for (const Config& element : asked_elements(route->element())) attempt(element, make_responder);
     }
 }
 

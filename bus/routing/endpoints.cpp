@@ -129,6 +129,12 @@ std::vector<EndpointState> Endpoints::states() const {
         state.waiting = queue.ready + queue.in_hand + queue.delayed;
         waiting.erase(state.queue);
     }
+    {
+        const std::lock_guard lock(mutex_);
+        for (const auto& [key, asked] : asked_) {
+            if (asked) out.push_back(asked->state());
+        }
+    }
     for (const auto& [name, queue] : waiting) {
         if (queue.ready + queue.in_hand + queue.delayed == 0) continue;
         EndpointState state;
@@ -155,11 +161,11 @@ bool Endpoints::resume(const std::string& route) {
     return found;
 }
 
-std::shared_ptr<Responder> Endpoints::responder(const Config& element) {
-    const std::string text = settings_text(element);
+std::shared_ptr<AskedEndpoint> Endpoints::asked(const std::string& route, const std::string& name, const Config& element) {
+    const std::string key = route + '/' + name + '/' + settings_text(element);
     const std::lock_guard lock(mutex_);
-    auto& place = responders_[text];
-    if (!place) place = parts_.responder(element);
+    auto& place = asked_[key];
+    if (!place) place = std::make_shared<AskedEndpoint>(route, name, parts_.responder(element), parts_.clock);
     return place;
 }
 

@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "routing/asked_endpoint.hpp"
 #include "routing/outbox.hpp"
 
 namespace clrbus {
@@ -39,8 +40,8 @@ public:
     std::vector<EndpointState> states() const;
     bool resume(const std::string& route);  // all endpoints of the route; false: it has none
 
-    // The responder of an element; the same one for the same settings. Throws Error(kConfig).
-    std::shared_ptr<Responder> responder(const Config& element);
+    // The endpoint that a step asks; the same one for the same settings. Throws Error(kConfig).
+    std::shared_ptr<AskedEndpoint> asked(const std::string& route, const std::string& name, const Config& element);
 
 private:
     struct Entry {
@@ -53,9 +54,10 @@ private:
     std::vector<std::shared_ptr<Outbox>> outboxes() const;
 
     const Parts parts_;
-    mutable std::mutex mutex_;                                      // guards entries_, responders_, started_
-    std::map<std::string, Entry> entries_;                          // by queue
-    std::map<std::string, std::shared_ptr<Responder>> responders_;  // by the element's text; shared with calls on their way
+    mutable std::mutex mutex_;              // guards entries_, asked_, started_
+    std::map<std::string, Entry> entries_;  // by queue
+    // By route, name and settings; shared with steps that ask.
+    std::map<std::string, std::shared_ptr<AskedEndpoint>> asked_;
     bool started_ = false;
     std::mutex timer_mutex_;
     std::condition_variable_any timer_;

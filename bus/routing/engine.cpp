@@ -13,6 +13,7 @@ namespace clrbus {
 namespace {
 
 constexpr std::chrono::seconds kSuspectsTime{30};      // in which suspects run alone
+constexpr std::size_t kAskThreads = 8;                 // of a route: so many questions at once
 constexpr std::chrono::seconds kRetireWait{5};         // for what is in hand, before the next generation starts
 constexpr std::chrono::milliseconds kRetireLook{100};  // between two looks at old generations
 
@@ -181,10 +182,20 @@ std::string RouteEngine::route_of(std::uint64_t sequence) const {
 
 std::shared_ptr<RouteWorker> RouteEngine::make_worker(const std::shared_ptr<const CompiledRoute>& route,
                                                       const RouteState& before) {
-    return std::make_shared<RouteWorker>(route,
-                                         WorkerParts{parts_.queues, parts_.originals, receipts_, guard_, parts_.clock,
-                                                     parts_.workers, parts_.splits, keeper_, parts_.endpoints, suspects_},
-                                         before);
+    Threads* own = threads_of(*route);
+    return std::make_shared<RouteWorker>(
+        route,
+        WorkerParts{parts_.queues, parts_.originals, receipts_, guard_, parts_.clock,
+                    own != nullptr ? own->steps : parts_.workers, own != nullptr ? own->splits : parts_.splits, keeper_,
+                    parts_.endpoints, suspects_},
+        before);
+}
+
+RouteEngine::Threads* RouteEngine::threads_of(const CompiledRoute& route) {
+    if (asked_elements(route.element()).empty()) return nullptr;
+    auto& place = threads_[route.id()];
+    if (!place) place.reset(new Threads{{kAskThreads, "ask"}, {1, "ask-split"}});
+    return place.get();
 }
 
 std::vector<std::shared_ptr<RouteWorker>> RouteEngine::workers() const {
@@ -250,6 +261,8 @@ void RouteEngine::stop() {
     }
     for (const auto& worker : last) worker->stop();
     keeper_.stop();
+    last.clear();
+    threads_.clear();  // runs what was posted
 }
 
 std::vector<RouteState> RouteEngine::states() const {

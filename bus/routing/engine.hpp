@@ -64,6 +64,11 @@ private:
     void declare(const CompiledRoute& route);
     void give_generations(const std::vector<std::shared_ptr<const CompiledRoute>>& routes);
     void count_suspects();
+    // Threads of a route whose steps wait for answers: no other route waits for them.
+    struct Threads {
+        ThreadPool steps, splits;
+    };
+    Threads* threads_of(const CompiledRoute& route);  // null: it asks nobody
     std::shared_ptr<RouteWorker> make_worker(const std::shared_ptr<const CompiledRoute>& route, const RouteState& before);
     std::vector<std::shared_ptr<RouteWorker>> workers() const;
     void free_retired(const std::stop_token& stop);
@@ -76,7 +81,8 @@ private:
     StepKeeper keeper_;
     Suspects suspects_;
     bool started_ = false;
-    mutable std::mutex mutex_;  // guards slots_ and retired_
+    std::map<std::string, std::unique_ptr<Threads>> threads_;  // by route; they stay until stop
+    mutable std::mutex mutex_;                                 // guards slots_ and retired_
     std::map<std::string, Slot> slots_;
     std::vector<std::shared_ptr<RouteWorker>> retired_;
     std::condition_variable_any retired_some_;

@@ -57,6 +57,20 @@ RouteEndpoint route_endpoint(const std::string& route, const Config& to) {
     return out;
 }
 
+std::vector<Config> asked_elements(const Config& route) {
+    std::vector<Config> out;
+    for (const Config& child : route.children()) {
+        if (child.name() == "from") continue;
+        if (child.name() == "enrich") {
+            out.push_back(adapter_element(child));
+        } else {
+            const auto inside = asked_elements(child);
+            out.insert(out.end(), inside.begin(), inside.end());
+        }
+    }
+    return out;
+}
+
 std::vector<RouteEndpoint> route_endpoints(const Config& route) {
     std::vector<RouteEndpoint> out;
     collect_endpoints(route.get("id"), route, out);

@@ -25,6 +25,8 @@ std::string settings_text(const Config& element);
 // The element of an adapter in a <to>; empty when it is one of our own sinks.
 Config adapter_element(const Config& to);
 RouteEndpoint route_endpoint(const std::string& route, const Config& to);
+// The elements of adapters that the route's steps ask.
+std::vector<Config> asked_elements(const Config& route);
 // In the order of the file; one entry for those that are the same in every way. Throws Error(kConfig, "ROUTE-130") where two
 // different ones have one name.
 std::vector<RouteEndpoint> route_endpoints(const Config& route);
