@@ -79,6 +79,7 @@ std::vector<StepDriver> stateless_step_drivers() {
 std::vector<StepDriver> step_drivers() {
     auto all = stateless_step_drivers();
     for (StepDriver& driver : stateful_step_drivers()) all.push_back(std::move(driver));
+    for (StepDriver& driver : endpoint_step_drivers()) all.push_back(std::move(driver));
     return all;
 }
 

@@ -39,5 +39,6 @@ struct StepDriver {
 std::vector<StepDriver> step_drivers();
 std::vector<StepDriver> stateless_step_drivers();
 std::vector<StepDriver> stateful_step_drivers();
+std::vector<StepDriver> endpoint_step_drivers();
 
 }  // namespace clrbus::contract

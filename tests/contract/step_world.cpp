@@ -18,6 +18,34 @@ constexpr const char* kNoteTransform =
 <statement source="{$system}" key="{who}" covers="all"><learner><identifier scheme="sis-id" issuer="x" value="{who}"/></learner>
 <achievement key="a{n}" type="Award" component="activities"><name>n<xsl:value-of select="n"/></name></achievement></statement></xsl:template></xsl:stylesheet>)xsl";
 
+constexpr const char* kMerge =
+    R"(<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform"><xsl:template match="/enrich">
+<merged state="{answer/@state}" n="{message/note/n}"/></xsl:template></xsl:stylesheet>)";
+constexpr const char* kAwayFile = "far-side-away";
+
+class ContractSink : public Sink {
+public:
+    void send(Outgoing, std::function<void(SendResult)> done) override { done({}); }
+};
+
+class ContractResponder : public Responder {
+public:
+    explicit ContractResponder(std::filesystem::path away) : away_(std::move(away)) {}
+    void ask(Question question, std::function<void(Reply)> done) override {
+        Reply reply;
+        reply.body = "<answer/>";
+        const bool poison = question.values["id"] == "poison";
+        if (std::filesystem::exists(away_) || poison) {
+            reply.result = {poison ? SendResult::Kind::kPoison : SendResult::Kind::kAway,
+                            Error(poison ? Fault::kPoison : Fault::kAway, "FAR-001", "asking", "no"), std::nullopt};
+        }
+        done(std::move(reply));
+    }
+
+private:
+    const std::filesystem::path away_;
+};
+
 std::string routes_file(const std::string& id, const std::string& steps) {
     return "<routes xmlns=\"urn:clrbus:routes:1\">\n<route id=\"" + id + "\" system=\"contract\">\n" + steps +
            "\n<on-fault><attempts most=\"3\" first=\"PT1S\" factor=\"1\"/></on-fault></route>\n</routes>\n";
@@ -44,6 +72,7 @@ void StepWorld::make(const std::string& steps) const {
     }
     write("xsd/note.xsd", kNoteSchema);
     write("transforms/note.xsl", kNoteTransform);
+    write("transforms/merge.xsl", kMerge);
     write("codes/terms.csv", "code,name\n1,Fall\n");
     write("routes/r/routes.xml", routes_file("r", steps));
     for (const char* id : {"a", "b"})
@@ -68,8 +97,22 @@ void StepWorld::open() {
     options.free_bytes = [this] { return free_.load(); };
     queues_ = std::make_unique<EmbeddedQueues>(options);
     originals_ = std::make_unique<storage::Originals>((root_ / "originals").string());
+    const auto sink = [](const Config&) -> std::unique_ptr<Sink> { return std::make_unique<ContractSink>(); };
+    const auto responder = [this](const Config&) -> std::unique_ptr<Responder> {
+        return std::make_unique<ContractResponder>(root_ / kAwayFile);
+    };
+    endpoints_ = std::make_unique<Endpoints>(Endpoints::Parts{*queues_, *workers_, system_clock(), sink, responder});
     engine_ = std::make_unique<RouteEngine>(
-        RouteEngine::Parts{*queues_, *originals_, *workers_, *splits_, system_clock(), root_, {}}, loaded.routes);
+        RouteEngine::Parts{*queues_, *originals_, *workers_, *splits_, system_clock(), root_, {}, endpoints_.get()},
+        loaded.routes);
+}
+
+void StepWorld::far_side_away(bool away) const {
+    if (away) {
+        write(kAwayFile, "");
+    } else {
+        std::filesystem::remove(root_ / kAwayFile);
+    }
 }
 
 void StepWorld::close() {
@@ -77,6 +120,7 @@ void StepWorld::close() {
     if (splits_) splits_->stop();
     if (workers_) workers_->stop();
     engine_.reset();
+    endpoints_.reset();
     queues_.reset();
     originals_.reset();
     workers_.reset();

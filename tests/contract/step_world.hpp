@@ -14,6 +14,7 @@
 #include "broker/embedded_queues.hpp"
 #include "core/executor.hpp"
 #include "routing/assets.hpp"
+#include "routing/endpoints.hpp"
 #include "routing/engine.hpp"
 #include "routing/ledger.hpp"
 #include "storage/originals.hpp"
@@ -48,6 +49,10 @@ public:
     LedgerLine line(const std::string& account) const;
     RouteState route_state() const { return engine_->states().at(0); }
     void disk_full(bool full);
+    // The far side of endpoint elements of the namespace urn:contract: answers <answer/>, and refuses the value id="poison".
+    // Whether it is away is a file, so that another process on the same directory sees it, too. What goes out stays in its
+    // queue.
+    void far_side_away(bool away) const;
 
     EmbeddedQueues& queues() { return *queues_; }
     storage::Originals& originals() { return *originals_; }
@@ -59,6 +64,7 @@ private:
     std::unique_ptr<RouteAssets> assets_;
     std::unique_ptr<EmbeddedQueues> queues_;
     std::unique_ptr<storage::Originals> originals_;
+    std::unique_ptr<Endpoints> endpoints_;
     std::unique_ptr<RouteEngine> engine_;
 };
 
