@@ -206,6 +206,8 @@ void EmbeddedQueues::State::write_checkpoint() {
 }
 
 void EmbeddedQueues::State::compact() {
+    const std::unique_lock mine(segments_mutex, std::try_to_lock);
+    if (!mine) return;  // somebody copies them
     storage::Position safe{};
     {
         const std::lock_guard lock(checkpoint_mutex);

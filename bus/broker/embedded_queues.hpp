@@ -57,8 +57,11 @@ public:
     std::uint64_t disk_bytes() const;  // of the journal's files
     std::uint64_t syncs() const;       // since the start
     std::uint64_t written_bytes() const;
-    void checkpoint();    // now; returns when it is on disk. Blocks
-    void compact();       // frees what can be freed, copies the few live messages of old segments forward. Blocks
+    void checkpoint();  // now; returns when it is on disk. Blocks
+    void compact();     // frees what can be freed, copies the few live messages of old segments forward. Blocks
+    // A copy that another process can recover, as the queues are at one moment during the call; they go on meanwhile. The
+    // directory is made. Throws Error(kAway). Blocks.
+    void snapshot(const std::string& directory);
     void check_disk();    // looks at the free space now; done every second by itself
     void wake_delayed();  // looks at the clock now; done when a message is due by itself
 
@@ -70,6 +73,7 @@ public:
     class DeclareWork;
     class CheckpointWork;
     class CopyWork;
+    class EndWork;
 
 private:
     class EmbeddedTaker;

@@ -85,7 +85,8 @@ struct EmbeddedQueues::State : std::enable_shared_from_this<State> {
     std::uint64_t journal_id = 0;
     storage::Position checkpointed{};                            // the log before this is in the checkpoint
     std::uint64_t checkpoint_bytes = 0, checkpoint_written = 0;  // size of the last one; journal bytes at that time
-    mutable std::mutex checkpoint_mutex;                         // one at a time; guards the three above
+    std::mutex segments_mutex;            // held while segments are given back, or must not be; taken before checkpoint_mutex
+    mutable std::mutex checkpoint_mutex;  // one at a time; guards the three above
 
     std::unique_ptr<storage::Journal> journal;  // last: its thread uses all of the above
 

@@ -26,6 +26,7 @@ object status(const Call& call);
 object queues(const Call& call);
 object ledger(const Call& call);
 object resume(const Call& call);
+object backup(const Call& call);
 
 object dead_list(const Call& call);
 object dead_show(const Call& call);

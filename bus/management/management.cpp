@@ -20,6 +20,7 @@ const std::map<std::string, Command, std::less<>>& command_table() {
         {"queues", management::queues},
         {"ledger", management::ledger},
         {"resume", management::resume},
+        {"backup", management::backup},
         {"dead-list", management::dead_list},
         {"dead-show", management::dead_show},
         {"dead-replay", management::dead_replay},

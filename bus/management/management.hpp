@@ -55,6 +55,12 @@ public:
             std::string token, credential;
         };
         std::function<Signed(const std::string& who, const std::string& learner, const std::string& alg)> sign;
+        // A backup into a folder of this machine (app/backup.hpp); null where the queues live elsewhere.
+        struct BackedUp {
+            std::uint64_t files = 0, bytes = 0;
+            std::string made;
+        };
+        std::function<BackedUp(const std::string& target)> backup;
         std::string version;
         Time started{};
     };

@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "core/error.hpp"
+#include "core/log.hpp"
 #include "management/commands.hpp"
 #include "records/store.hpp"
 #include "routing/engine.hpp"
@@ -137,6 +138,17 @@ object ledger(const Call& call) {
         out.push_back(std::move(one));
     }
     return {{"balanced", balanced}, {"accounts", std::move(out)}};
+}
+
+object backup(const Call& call) {
+    const std::string target = call.required("target");
+    if (!call.parts.backup) {
+        throw Error(Fault::kConfig, "MGMT-020", "making a backup", "the queues live at another broker")
+            .expected("that broker's own backup, and the state directory of --role records");
+    }
+    const auto done = call.parts.backup(target);
+    log::info("management", "backup of " + std::to_string(done.bytes) + " bytes by " + call.who);
+    return {{"target", target}, {"files", done.files}, {"bytes", done.bytes}, {"made", done.made}};
 }
 
 object resume(const Call& call) {

@@ -101,6 +101,9 @@ public:
     void unmerge(std::int64_t decision, std::string_view who, std::string_view why);
     std::vector<Decision> decisions(std::int64_t after, std::size_t most) const;
 
+    // A copy of both databases, each of one moment; they go on meanwhile. The folder is made. Throws Error(kAway). Blocks.
+    void snapshot(const std::filesystem::path& directory) const;
+
     // ── Watching ──
     StoreCounts counts() const;
     std::vector<DisclosureLine> disclosures(const std::string& learner, std::int64_t after,

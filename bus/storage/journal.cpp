@@ -340,6 +340,10 @@ std::vector<std::uint32_t> Journal::segments() const {
 std::uint32_t Journal::writing_segment() const {
     return state_->writing;
 }
+std::string Journal::segment_name(std::uint32_t segment) const {
+    const std::string path = state_->segments.path(segment);
+    return path.substr(path.rfind('/') + 1);
+}
 std::uint64_t Journal::next_run() const {
     return state_->next_run;
 }

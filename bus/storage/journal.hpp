@@ -91,10 +91,11 @@ public:
     void free_segment(std::uint32_t segment);
     std::vector<std::uint32_t> segments() const;  // rising; those prepared ahead are among them
     std::uint32_t writing_segment() const;
-    std::uint64_t next_run() const;       // on the journal's thread only
-    std::uint64_t pending_bytes() const;  // submitted, not yet written
-    std::uint64_t written_bytes() const;  // since the start
-    std::uint64_t groups() const;         // syncs since the start
+    std::string segment_name(std::uint32_t segment) const;  // of its file, in the directory
+    std::uint64_t next_run() const;                         // on the journal's thread only
+    std::uint64_t pending_bytes() const;                    // submitted, not yet written
+    std::uint64_t written_bytes() const;                    // since the start
+    std::uint64_t groups() const;                           // syncs since the start
     std::uint64_t disk_bytes() const;
     std::uint64_t largest_body() const;  // that a record may have
     std::string failure() const;         // "" while it works
