@@ -4,11 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
+#include <cerrno>
 #include <optional>
 #include <set>
 #include <stdexcept>
@@ -32,7 +32,8 @@ constexpr int kBackupVersion = 1;
 constexpr std::size_t kCopyBytes = 1U << 20;
 
 // What belongs to the running process alone, or is copied by its owner.
-const std::set<std::string> kNotCopied{"lock", "control.sock", "ports.json", "in-hand", "clrbus.log", "queues", "records", "backup.json"};
+const std::set<std::string> kNotCopied{"lock",       "control.sock", "ports.json", "in-hand",
+                                       "clrbus.log", "queues",       "records",    "backup.json"};
 
 [[noreturn]] void refuse(Fault fault, const char* code, const char* doing, const fs::path& file, const std::string& why,
                          const std::string& expected = {}) {
@@ -89,7 +90,8 @@ std::optional<Copied> copy_hashed(const fs::path& from, const fs::path& to) {
             at += static_cast<std::size_t>(wrote);
         }
     }
-    if (!to.empty() && ::fsync(target.get()) != 0) refuse(Fault::kAway, "BACKUP-002", "copying a file", to, "it cannot be synced");
+    if (!to.empty() && ::fsync(target.get()) != 0)
+        refuse(Fault::kAway, "BACKUP-002", "copying a file", to, "it cannot be synced");
     out.sha256 = hash.hex();
     return out;
 }
@@ -115,7 +117,8 @@ std::vector<std::string> files_below(const fs::path& folder, bool top) {
 void make_empty(const fs::path& folder, const char* doing) {
     std::error_code failed;
     if (fs::exists(folder) && !(fs::is_directory(folder) && fs::is_empty(folder, failed)))
-        refuse(Fault::kConfig, doing[0] == 'r' ? "BACKUP-003" : "BACKUP-001", doing, folder, "there is something already", "a folder that is empty or not there");
+        refuse(Fault::kConfig, doing[0] == 'r' ? "BACKUP-003" : "BACKUP-001", doing, folder, "there is something already",
+               "a folder that is empty or not there");
     fs::create_directories(folder, failed);
     if (failed) refuse(Fault::kConfig, doing[0] == 'r' ? "BACKUP-003" : "BACKUP-001", doing, folder, "it cannot be made");
     fs::permissions(folder, fs::perms::owner_all, failed);
@@ -133,7 +136,9 @@ struct Listed {
 
 std::vector<Listed> read_list(const fs::path& backup, std::string& made) {
     const fs::path file = backup / "backup.json";
-    if (!fs::exists(file)) refuse(Fault::kPoison, "BACKUP-011", "reading a backup", file, "it is not there: this is no backup, or one that was not finished");
+    if (!fs::exists(file))
+        refuse(Fault::kPoison, "BACKUP-011", "reading a backup", file,
+               "it is not there: this is no backup, or one that was not finished");
     try {
         const object all = boost::json::parse(read_file(file, 1U << 30)).as_object();
         if (all.at("version").as_int64() != kBackupVersion)
@@ -142,7 +147,8 @@ std::vector<Listed> read_list(const fs::path& backup, std::string& made) {
         std::vector<Listed> out;
         for (const auto& one : all.at("files").as_array()) {
             const object& o = one.as_object();
-            out.push_back({o.at("name").as_string().c_str(), o.at("sha256").as_string().c_str(), static_cast<std::uint64_t>(o.at("bytes").as_int64())});
+            out.push_back({o.at("name").as_string().c_str(), o.at("sha256").as_string().c_str(),
+                           static_cast<std::uint64_t>(o.at("bytes").as_int64())});
             // A list from elsewhere must not lead out of the folder.
             const fs::path name = out.back().name;
             if (name.empty() || name.is_absolute() || std::find(name.begin(), name.end(), "..") != name.end())
@@ -162,7 +168,8 @@ std::vector<Listed> read_list(const fs::path& backup, std::string& made) {
 
 BackupDone make_backup(const BackupParts& parts, const fs::path& target) {
     if (inside(target, parts.state_dir))
-        refuse(Fault::kConfig, "BACKUP-001", "making a backup", target, "it lies in the state directory", "a folder outside of it, better on another disk");
+        refuse(Fault::kConfig, "BACKUP-001", "making a backup", target, "it lies in the state directory",
+               "a folder outside of it, better on another disk");
     make_empty(target, "making a backup");
     BackupDone done;
     done.made = to_rfc3339(system_clock().now());
@@ -184,7 +191,8 @@ BackupDone make_backup(const BackupParts& parts, const fs::path& target) {
         }
     };
     const auto list_made = [&](const std::string& folder) {
-        for (const std::string& name : files_below(target / folder, false)) list(folder + "/" + name, *copy_hashed(target / folder / name, {}));
+        for (const std::string& name : files_below(target / folder, false))
+            list(folder + "/" + name, *copy_hashed(target / folder / name, {}));
     };
     // Originals before the queues, so that one which goes meanwhile is there, and after them, so that none is missing.
     if (fs::exists(parts.state_dir / "originals")) copy_rest("originals");
@@ -198,12 +206,11 @@ BackupDone make_backup(const BackupParts& parts, const fs::path& target) {
     list_made("records");
     copy_rest("");
     sync_folder(target);
-    crypto::write_secret_file(target / "backup.json",
-                              boost::json::serialize(object{{"version", kBackupVersion},
-                                                            {"made", done.made},
-                                                            {"program", parts.version},
-                                                            {"files", std::move(files)}}) +
-                                  "\n");
+    crypto::write_secret_file(
+        target / "backup.json",
+        boost::json::serialize(
+            object{{"version", kBackupVersion}, {"made", done.made}, {"program", parts.version}, {"files", std::move(files)}}) +
+            "\n");
     return done;
 }
 
@@ -218,12 +225,14 @@ BackupDone verify_backup(const fs::path& backup, const std::function<void(std::u
     }
     for (const std::string& name : files_below(backup, false)) {
         if (name != "backup.json" && names.count(name) == 0)
-            refuse(Fault::kPoison, "BACKUP-010", "checking a backup", backup / name, "it is not in the list", "only the files of the backup");
+            refuse(Fault::kPoison, "BACKUP-010", "checking a backup", backup / name, "it is not in the list",
+                   "only the files of the backup");
     }
     for (const Listed& one : listed) {
         const auto read = copy_hashed(backup / one.name, {});
         if (!read) refuse(Fault::kPoison, "BACKUP-010", "checking a backup", backup / one.name, "it is missing");
-        if (read->sha256 != one.sha256) refuse(Fault::kPoison, "BACKUP-010", "checking a backup", backup / one.name, "it is not what was written");
+        if (read->sha256 != one.sha256)
+            refuse(Fault::kPoison, "BACKUP-010", "checking a backup", backup / one.name, "it is not what was written");
         ++done.files;
         done.bytes += one.bytes;
         if (progress) progress(done.bytes, all);
@@ -231,7 +240,8 @@ BackupDone verify_backup(const fs::path& backup, const std::function<void(std::u
     return done;
 }
 
-BackupDone restore_backup(const fs::path& backup, const fs::path& state_dir, const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
+BackupDone restore_backup(const fs::path& backup, const fs::path& state_dir,
+                          const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
     verify_backup(backup, progress);
     make_empty(state_dir, "restoring a backup");
     BackupDone done;

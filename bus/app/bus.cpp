@@ -15,6 +15,7 @@
 #include "adapter/adapter.hpp"
 #include "all_adapters.hpp"
 #include "amqp/listener.hpp"
+#include "app/backup.hpp"
 #include "app/clr_mount.hpp"
 #include "app/endpoint_factory.hpp"
 #include "app/reader_tokens.hpp"
@@ -237,6 +238,10 @@ void Bus::Impl::build() {
         [this](const std::string& learner) { return readers->issue(learner); },
         [this](const std::string& who, const std::string& learner, const std::string& alg) {
             return clr->sign(who, learner, alg);
+        },
+        [this](const std::string& target) {
+            const BackupDone done = make_backup({queues, store, dir.path(), CLRBUS_VERSION, {}}, target);
+            return Management::Parts::BackedUp{done.files, done.bytes, done.made};
         },
         CLRBUS_VERSION, started});
 }

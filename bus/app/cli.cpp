@@ -1,11 +1,15 @@
 #include "app/cli.hpp"
 
+#include <unistd.h>
+
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <fstream>
 #include <iostream>
 #include <sstream>
+#include <utility>
 
+#include "app/backup.hpp"
 #include "config/loader.hpp"
 #include "core/clock.hpp"
 #include "core/error.hpp"
@@ -172,6 +176,31 @@ int ask(const Ask& question) {
     std::cout << boost::json::serialize(answer) << '\n';
     if (question.command == "status") return answer.at("ok").as_bool() ? 0 : 1;
     if (question.command == "ledger") return answer.at("balanced").as_bool() ? 0 : 1;
+    return 0;
+}
+
+int restore(const std::filesystem::path& backup, const std::filesystem::path& state, bool check, bool json) {
+    std::uint64_t shown = 0;
+    const bool terminal = isatty(STDERR_FILENO) != 0 && !json;
+    const auto progress = [&](std::uint64_t done, std::uint64_t all) {
+        const std::uint64_t percent = all == 0 ? 100 : done * 100 / all;
+        if (terminal && percent != std::exchange(shown, percent)) std::cerr << "\r" << percent << " %" << std::flush;
+    };
+    const BackupDone done = check ? verify_backup(backup, progress) : restore_backup(backup, state, progress);
+    if (terminal) std::cerr << "\r      \r";
+    if (json) {
+        std::cout << boost::json::serialize(object{{"backup", backup.string()},
+                                                   {"made", done.made},
+                                                   {"files", done.files},
+                                                   {"bytes", done.bytes},
+                                                   {"restored", !check}})
+                  << '\n';
+    } else {
+        std::cout << "The backup of " << done.made << " is whole: " << done.files << " files, " << done.bytes << " bytes.\n";
+        if (!check)
+            std::cout << "Restored into " << state.string()
+                      << ". What was accepted after it is not in it: start the bus, and let the sources send it again.\n";
+    }
     return 0;
 }
 

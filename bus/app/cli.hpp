@@ -34,6 +34,9 @@ int check(const std::filesystem::path& config, const std::filesystem::path& over
 // clrbus test: runs the cases of the routes through their steps, without a broker.
 int run_cases(const std::filesystem::path& config, const std::filesystem::path& overlay, const std::string& route, bool json);
 
+// clrbus restore: a state directory from a backup; check: only whether the backup is whole.
+int restore(const std::filesystem::path& backup, const std::filesystem::path& state, bool check, bool json);
+
 // clrbus publish ROUTE FILE…: over AMQP, with confirms.
 struct Publish {
     std::filesystem::path state;

@@ -123,6 +123,25 @@ int main(int argc, char** argv) {
     simple(app, "queues", "depth, bytes and oldest message of every queue", "queues", "clrbus queues --json");
     simple(app, "ledger", "every message accounted for; status 1 when the sums do not add up", "ledger", "clrbus ledger");
 
+    CLI::App* backup =
+        simple(app, "backup", "one consistent set of queues, records, originals and keys, while the bus runs", "backup",
+               "clrbus backup /srv/backup/2026-11-24\nIt holds the keys: keep it as you keep the state directory.");
+    backup
+        ->add_option_function<std::string>(
+            "target",
+            [&](const std::string& v) { question.text.emplace_back("target", std::filesystem::absolute(v).string()); },
+            "a folder that is empty or not there, outside of the state directory")
+        ->required();
+
+    CLI::App* restore = app.add_subcommand("restore", "a state directory from a backup; the bus that used it does not run");
+    std::string from_backup;
+    bool only_check = false;
+    with_state(restore);
+    restore->add_option("backup", from_backup, "the backup")->required()->check(CLI::ExistingDirectory);
+    restore->add_flag("--check", only_check, "only check that every file is there and as it was written");
+    restore->footer("Example: clrbus restore /srv/backup/2026-11-24 --state /var/lib/clrbus");
+    restore->callback([&] { result = clrbus::app::restore(from_backup, state, only_check, json); });
+
     CLI::App* resume = simple(app, "resume", "let a paused route run again", "resume", "clrbus resume pesc");
     resume
         ->add_option_function<std::string>(

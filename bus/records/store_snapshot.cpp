@@ -8,7 +8,7 @@ namespace {
 // SQLite writes the copy from one read transaction: of one moment, compact, without a log beside it.
 void copy_database(const std::filesystem::path& from, const std::filesystem::path& to) {
     std::filesystem::remove(to);
-    Database database(from, Database::Mode::kRead);
+    Database database(from, Database::Mode::kWrite);  // a reading one may not write, not even elsewhere
     std::string name;
     for (const char c : to.string()) {
         name += c;
