@@ -200,7 +200,7 @@ BackupDone make_backup(const BackupParts& parts, const fs::path& target) {
     list_made("queues");
     for (const auto& [name, copy] : parts.databases) {
         copy(target / name);
-        list(name, *copy_hashed(target / name, {}));
+        if (const auto copied = copy_hashed(target / name, {})) list(name, *copied);
     }
     parts.store.snapshot(target / "records");
     list_made("records");

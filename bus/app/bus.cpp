@@ -43,6 +43,7 @@
 #include "routing/endpoints.hpp"
 #include "routing/engine.hpp"
 #include "storage/originals.hpp"
+#include "storage/step_state.hpp"
 
 namespace clrbus::app {
 namespace {
@@ -240,7 +241,10 @@ void Bus::Impl::build() {
             return clr->sign(who, learner, alg);
         },
         [this](const std::string& target) {
-            const BackupDone done = make_backup({queues, store, dir.path(), CLRBUS_VERSION, {}}, target);
+            const auto copy = [this](const std::filesystem::path& to) {
+                storage::copy_step_state(dir.path() / "state.db", to);
+            };
+            const BackupDone done = make_backup({queues, store, dir.path(), CLRBUS_VERSION, {{"state.db", copy}}}, target);
             return Management::Parts::BackedUp{done.files, done.bytes, done.made};
         },
         CLRBUS_VERSION, started});

@@ -283,4 +283,16 @@ std::uint64_t StepState::syncs() const {
     return impl_->transactions;
 }
 
+void copy_step_state(const std::filesystem::path& from, const std::filesystem::path& to) {
+    std::filesystem::remove(to);
+    if (!std::filesystem::exists(from)) return;
+    StepTables::Database database(from, true);  // a reading connection may not write, not even elsewhere
+    std::string name;
+    for (const char c : to.string()) {
+        name += c;
+        if (c == '\'') name += c;
+    }
+    database.run(("VACUUM INTO '" + name + "'").c_str());
+}
+
 }  // namespace clrbus::storage

@@ -135,4 +135,7 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
+// A copy of the file as it is at one moment, also while a StepState uses it. Nothing when it is not there. Blocks.
+void copy_step_state(const std::filesystem::path& from, const std::filesystem::path& to);
+
 }  // namespace clrbus::storage
