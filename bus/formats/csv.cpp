@@ -5,10 +5,14 @@
 #include <utility>
 
 #include "formats/csv_columns.hpp"
+#include "formats/csv_hold.hpp"
 #include "formats/csv_lexer.hpp"
+#include "formats/encoding.hpp"
 
 namespace clrbus {
 namespace {
+
+constexpr std::size_t kCsvWhole = 64U << 20;  // of a file that is read whole
 
 // What the place column of a reduced file says of a row.
 struct CsvPlace {
@@ -37,7 +41,11 @@ public:
         : options_(options),
           handlers_(std::move(handlers)),
           columns_(std::make_unique<CsvColumns>(options)),
-          lexer_(options, [this](const CsvRow& row, const CsvProblem* problem) { take(row, problem); }) {}
+          hold_(options.footer),
+          lexer_(options, [this](const CsvRow& row, const CsvProblem* problem) {
+              if (!head_seen_ || reduced_ || (resuming_ && head_seen_)) return take(row, problem);
+              hold_.pass(row, problem, [this](const CsvRow& held, const CsvProblem* p) { take(held, p); });
+          }) {}
 
     void write(std::string_view chunk) override {
         go_on();
@@ -55,6 +63,7 @@ public:
 
     StreamPosition next() const override { return next_; }
     bool needs_head() const override { return !head_seen_; }
+    std::string_view head() const override { return head_; }
 
     void resume(const StreamPosition& position) override {
         if (position.record <= 1) return;
@@ -74,10 +83,14 @@ private:
     void take(const CsvRow& row, const CsvProblem* problem) {
         if (resuming_ && head_seen_) return;  // rows of the head's chunk, delivered long ago
         if (!head_seen_) {
-            if (problem == nullptr && row.raw.empty() && row.fields->size() == 1 && options_.header)
-                return;  // above the header
+            const bool ours = problem == nullptr && row.fields->front() == kCsvPlaceColumn;
+            if (options_.header && row.line < options_.header_line && !ours) return;  // above the header
+            if (problem == nullptr && row.raw.empty() && row.fields->size() == 1 && options_.header) return;
             head_seen_ = true;
             if (take_header(row, problem)) {
+                if (lexer_.raw_is_utf8() && !is_utf8_name(options_.encoding)) head_ = "\xEF\xBB\xBF";
+                head_ += row.raw;
+                head_ += "\r\n";
                 if (!resuming_) next_ = {1, row.next_offset, row.next_line};
                 return;
             }
@@ -156,6 +169,8 @@ private:
     std::uint64_t number_ = 1;
     StreamPosition next_;
     std::vector<std::string_view> rest_;
+    std::string head_;
+    CsvHold hold_;
     CsvLexer lexer_;  // last: calls back into this
 };
 
@@ -163,6 +178,31 @@ private:
 
 std::unique_ptr<RecordSplitter> make_csv_splitter(const CsvOptions& options, RecordHandlers handlers) {
     return std::make_unique<CsvSplitter>(options, std::move(handlers));
+}
+
+Document parse_csv(std::string_view bytes, const CsvOptions& options) {
+    if (bytes.size() > kCsvWhole)
+        throw Error(Fault::kPoison, "CSV-007", "reading CSV", "the file is too large")
+            .expected("at most " + std::to_string(kCsvWhole) + " bytes; larger ones are split");
+    TreeBuilder builder;
+    builder.start("rows");
+    const auto splitter = make_csv_splitter(
+        options, {[&builder](std::uint64_t, std::uint64_t, std::string_view, const Document& record) {
+                      const Node row = record.root();
+                      builder.line(row.line());
+                      builder.start("row");
+                      for (Node field = row.first_child(); field; field = field.next()) {
+                          builder.start(field.name());
+                          if (const std::string text = field.text(); !text.empty()) builder.text(text);
+                          builder.end();
+                      }
+                      builder.end();
+                  },
+                  [](std::uint64_t, std::uint64_t, std::string_view, const Error& error) { throw Error(error); }});
+    splitter->write(bytes);
+    splitter->finish();
+    builder.end();
+    return builder.finish();
 }
 
 }  // namespace clrbus

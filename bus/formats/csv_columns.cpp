@@ -17,6 +17,11 @@ std::string_view csv_trimmed(std::string_view name) {
     return name.substr(first, name.find_last_not_of(blank) - first + 1);
 }
 
+std::size_t csv_characters(std::string_view text) {
+    return static_cast<std::size_t>(
+        std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
 }  // namespace
 
 CsvColumns::CsvColumns(const CsvOptions& options) : options_(options) {
@@ -32,15 +37,17 @@ CsvColumns::CsvColumns(const CsvOptions& options) : options_(options) {
 void CsvColumns::take_header(const CsvRow& row, const CsvProblem* problem) {
     if (problem != nullptr)
         bad_header(row, problem->code, problem->column, "in the header: " + problem->why, problem->expected);
-    std::unordered_set<std::string_view> seen;
+    std::unordered_set<std::string> seen;
     for (std::size_t i = 0; i < row.fields->size(); ++i) {
-        const std::string_view name = csv_trimmed((*row.fields)[i]);
+        std::string_view name = csv_trimmed((*row.fields)[i]);
+        std::string other;
+        if (options_.lenient_header && name.size() <= kCsvLongestName) name = other = lenient_name(name, i + 1);
         if (name.empty()) bad_header(row, "CSV-010", i + 1, "a column has no name", "a name for every column");
         if (name.size() > kCsvLongestName) {
             bad_header(row, "CSV-010", i + 1, "a column name is too long",
                        "at most " + std::to_string(kCsvLongestName) + " bytes");
         }
-        if (!seen.insert(name).second) bad_header(row, "CSV-009", i + 1, "a column name occurs twice", "each name once");
+        if (!seen.emplace(name).second) bad_header(row, "CSV-009", i + 1, "a column name occurs twice", "each name once");
         names_.emplace_back(name);
     }
     name_elements();
@@ -53,7 +60,20 @@ void CsvColumns::take_header(const CsvRow& row, const CsvProblem* problem) {
     if (!missing.empty()) bad_header(row, "CSV-011", 0, "the header lacks columns", missing);
 }
 
+std::string CsvColumns::lenient_name(std::string_view name, std::size_t column) const {
+    std::string out = name.empty() ? "column-" + std::to_string(column) : std::string(name);
+    const std::string first = out;
+    for (std::size_t n = 2; std::find(names_.begin(), names_.end(), out) != names_.end(); ++n)
+        out = first + "-" + std::to_string(n);
+    return out;
+}
+
 void CsvColumns::name_elements() {
+    for (const auto& [name, width] : options_.widths) {
+        const std::size_t at = find(name);
+        // A column that was dropped at the door was held to its width there.
+        if (at != size()) widths_.emplace_back(at, width);
+    }
     for (const std::string& name : names_) {
         const auto renamed = options_.rename.find(name);
         elements_.push_back(xml_name(renamed == options_.rename.end() ? name : renamed->second));
@@ -85,7 +105,24 @@ bool CsvColumns::fits(const CsvRow& row, const CsvProblem* problem, CsvProblem& 
         out = *problem;
         return false;
     }
-    if (row.fields->size() == size()) return true;
+    const std::size_t fields = row.fields->size();
+    const auto empty = [&](std::size_t i) { return (*row.fields)[i].empty(); };
+    bool whole = fields == size();
+    if (!whole && options_.pad_ragged) {
+        whole = true;
+        for (std::size_t i = size(); i < fields && whole; ++i) whole = empty(i);
+    }
+    if (whole) {
+        for (const auto& [at, width] : widths_) {
+            const std::string_view text = field(row, at);
+            const std::size_t found = text.empty() ? width : csv_characters(text);
+            if (found == width) continue;
+            out = {"CSV-017", "the field has " + std::to_string(found) + " characters",
+                   std::to_string(width) + "; were leading zeros lost?", at + 1};
+            return false;
+        }
+        return true;
+    }
     out = {"CSV-001", "the row has " + std::to_string(row.fields->size()) + " columns", std::to_string(size()) + " columns", 0};
     return false;
 }
@@ -95,7 +132,7 @@ Document CsvColumns::document(const CsvRow& row) {
     builder_.start("row");
     for (std::size_t i = 0; i < elements_.size(); ++i) {
         builder_.start(elements_[i]);
-        if (!(*row.fields)[i].empty()) builder_.text((*row.fields)[i]);
+        if (const std::string_view text = field(row, i); !text.empty()) builder_.text(text);
         builder_.end();
     }
     builder_.end();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "formats/csv.hpp"
@@ -21,6 +22,11 @@ public:
     // Position of a column, by its name in the file or its new name; size() when there is none.
     std::size_t find(std::string_view name) const;
 
+    // Empty where a padded row has none.
+    static std::string_view field(const CsvRow& row, std::size_t i) {
+        return i < row.fields->size() ? (*row.fields)[i] : std::string_view();
+    }
+
     // An empty line, which is no row when there are several columns.
     bool blank(const CsvRow& row) const;
     // What is wrong with the row: the lexer's problem, or the number of its fields. True when it is right.
@@ -32,10 +38,12 @@ private:
     [[noreturn]] void bad_header(const CsvRow& row, const char* code, std::size_t column, std::string why,
                                  std::string expected) const;
     void name_elements();
+    std::string lenient_name(std::string_view name, std::size_t column) const;
 
     CsvOptions options_;
     bool known_ = false;
     std::vector<std::string> names_, elements_;
+    std::vector<std::pair<std::size_t, std::size_t>> widths_;  // column, characters
     TreeBuilder builder_;
 };
 

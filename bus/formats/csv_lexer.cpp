@@ -151,12 +151,19 @@ bool CsvLexer::decode_utf16(std::string_view bytes, std::string& out) {
 
 void CsvLexer::choose_delimiter(std::string_view bytes, bool last) {
     first_line_.append(bytes);
-    if (!last && first_line_.size() <= kCsvFirstLine && bytes.find_first_of("\r\n") == std::string_view::npos) return;
+    if (!last && first_line_.size() <= kCsvFirstLine && count_lines(first_line_) < options_.header_line &&
+        (options_.header_line > 1 || bytes.find('\r') == std::string_view::npos))
+        return;
     std::array<std::size_t, kCsvDelimiters.size()> seen{};
     bool quoted = false;
+    std::uint64_t above = options_.header_line - 1;
     bool ended = last || first_line_.size() > kCsvFirstLine;
     for (const char c : first_line_) {
-        if (c == options_.quote) quoted = !quoted;
+        if (above != 0) {  // the header is further down
+            above -= c == '\n' ? 1 : 0;
+            continue;
+        }
+        if (options_.quote != '\0' && c == options_.quote) quoted = !quoted;
         if (quoted) continue;
         if (c == '\n' || c == '\r') {
             ended = true;
@@ -206,7 +213,7 @@ void CsvLexer::scan(std::string_view bytes) {
                 state_ = State::kFieldStart;
                 break;
             case State::kFieldStart:
-                if (*p == quote) {
+                if (*p == quote && quote != '\0') {
                     ++p;
                     state_ = State::kQuoted;
                 } else {

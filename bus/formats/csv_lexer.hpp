@@ -46,6 +46,8 @@ public:
     void resume(std::uint64_t offset, std::uint64_t line);
 
     char delimiter() const { return delimiter_; }
+    // Rows' raw bytes are UTF-8, whatever the configured encoding is.
+    bool raw_is_utf8() const { return unit_ != Unit::kTable; }
 
 private:
     enum class Unit : std::uint8_t { kUtf8, kTable, kUtf16Little, kUtf16Big };

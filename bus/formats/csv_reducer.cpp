@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "formats/csv_columns.hpp"
+#include "formats/csv_hold.hpp"
 #include "formats/csv_lexer.hpp"
 
 namespace clrbus {
@@ -73,12 +74,20 @@ struct CsvReducer::Impl {
           out(std::move(w)),
           rejects(std::move(j)),
           columns(r.csv),
-          lexer(r.csv, [this](const CsvRow& row, const CsvProblem* problem) { take(row, problem); }) {
+          hold(r.csv.footer),
+          lexer(r.csv, [this](const CsvRow& row, const CsvProblem* problem) {
+              if (columns.known()) {
+                  hold.pass(row, problem, [this](const CsvRow& held, const CsvProblem* p) { take(held, p); });
+              } else {
+                  take(row, problem);
+              }
+          }) {
         if (columns.known()) header({});
     }
 
     void take(const CsvRow& row, const CsvProblem* problem) {
         if (!columns.known()) {
+            if (row.line < reduction.csv.header_line) return;
             if (problem == nullptr && row.raw.empty() && row.fields->size() == 1) return;
             columns.take_header(row, problem);
             header(row);
@@ -92,7 +101,7 @@ struct CsvReducer::Impl {
         ++counts.kept;
         place(row);
         for (std::size_t i = 0; i < columns.size(); ++i) {
-            if (!dropped[i]) field((*row.fields)[i]);
+            if (!dropped[i]) field(CsvColumns::field(row, i));
         }
         end_row();
     }
@@ -191,6 +200,7 @@ struct CsvReducer::Impl {
     std::vector<bool> dropped;
     std::string buffer;
     CsvColumns columns;
+    CsvHold hold;
     CsvLexer lexer;  // last: calls back into this
 };
 

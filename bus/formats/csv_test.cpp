@@ -7,6 +7,8 @@
 #include <filesystem>
 
 #include "core/error.hpp"
+#include "formats/csv_reducer.hpp"
+#include "formats/csv_writer.hpp"
 #include "formats/splitter_testing.hpp"
 
 namespace clrbus {
@@ -326,6 +328,195 @@ TEST(Csv, SurvivesDamage) {
         expect_survives(csv(options), "a,b,c\r\n1,\"x,\"\"y\"\"\r\n\",3\n\xC3\xA9,,\"\"\r4,5,6\n\n7,8,9");
     }
     expect_survives(csv(), utf16("a,b\r\n1,\"x\n\"\r\n3,4\n", true, true));
+}
+
+template <typename Call>
+std::string csv_code(const Call& call) {
+    try {
+        call();
+    } catch (const Error& e) {
+        return e.code();
+    }
+    return "";
+}
+
+TEST(CsvRealWorld, FindsTheHeaderBelowATitle) {
+    CsvOptions options;
+    options.header_line = 3;
+    const std::string bytes = "\"Report, of\nall\"\r\na,b\r\n1,2\r\n";  // the title has a line end in quotes
+    for (std::size_t chunk = 1; chunk < 9; ++chunk)
+        EXPECT_THAT(csv_split(bytes, options, chunk).documents, ElementsAre(csv_row("1", "2")));
+    // A row above that is no row does not matter.
+    EXPECT_THAT(csv_split("\"x\"y\n\na;b\n1;2\n",
+                          [&] {
+                              auto o = options;
+                              o.delimiter = '\0';
+                              return o;
+                          }())
+                    .documents,
+                ElementsAre(csv_row("1", "2")));
+    EXPECT_EQ(csv_split("a,b\n1,2\n", options).stream_error, "CSV-012");
+    expect_resumes(csv(options), "t\nu\na,b\n1,2\n3,4\n5,6\n", 3);
+}
+
+TEST(CsvRealWorld, PassesOverAFooter) {
+    CsvOptions options;
+    options.footer = 2;
+    for (std::size_t chunk = 1; chunk < 9; ++chunk) {
+        const Split s = csv_split("a,b\n1,2\n3\n5,6\nTotal\n\"as of, today\"\n\n", options, chunk);
+        EXPECT_THAT(s.documents, ElementsAre(csv_row("1", "2"), csv_row("5", "6")));
+        ASSERT_THAT(s.broken_numbers, ElementsAre(2));
+        EXPECT_EQ(s.broken_raw[0], "3");
+        EXPECT_EQ(s.stream_error, "");
+    }
+    EXPECT_THAT(csv_split("a,b\n1,2\n", options).documents, IsEmpty());
+    expect_resumes(csv(options), "a,b\n1,2\n3,4\n5,6\nTotal,3\nx,y\n", 3);
+}
+
+TEST(CsvRealWorld, NamesDoubledAndEmptyColumns) {
+    const std::string bytes = "a,,a,\n1,2,3,4\n";
+    EXPECT_EQ(csv_split(bytes).stream_error, "CSV-010");
+    EXPECT_EQ(csv_split("a,a\n1,2\n").stream_error, "CSV-009");
+    CsvOptions options;
+    options.lenient_header = true;
+    EXPECT_THAT(csv_split(bytes, options).documents,
+                ElementsAre("<row><a>1</a><column-2>2</column-2><a-2>3</a-2><column-4>4</column-4></row>"));
+}
+
+TEST(CsvRealWorld, PadsRaggedRowsWhenAsked) {
+    CsvOptions options;
+    options.pad_ragged = true;
+    const Split s = csv_split("a,b\n1\n1,2,,\n1,2,3\n", options);
+    EXPECT_THAT(s.documents, ElementsAre(csv_row("1", ""), csv_row("1", "2")));
+    ASSERT_EQ(s.broken.size(), 1u);
+    EXPECT_EQ(s.broken[0].code(), "CSV-001");
+}
+
+TEST(CsvRealWorld, HoldsFieldsToTheirWidth) {
+    CsvOptions options;
+    options.widths = {{"a", 5}};
+    const Split s = csv_split("a,b\n00012,x\n12,x\n,x\ncaf\xC3\xA9s,x\n", options);
+    EXPECT_EQ(s.documents.size(), 3u);
+    EXPECT_EQ(s.documents[0], csv_row("00012", "x")) << "leading zeros stay";
+    ASSERT_EQ(s.broken.size(), 1u);
+    EXPECT_EQ(s.broken[0].code(), "CSV-017");
+    EXPECT_EQ(s.broken[0].where().path, "a");
+    EXPECT_EQ(s.broken[0].where().row, 2u);
+    EXPECT_THAT(s.broken[0].expected(), HasSubstr("5; were leading zeros lost?"));
+    EXPECT_THAT(s.broken[0].what(), Not(HasSubstr("12")));
+}
+
+TEST(CsvRealWorld, ReadsWithoutQuotes) {
+    CsvOptions options;
+    options.quote = '\0';
+    const Split s = csv_split("a,b\n\"x,y\"\n1,\0\n"s, options);
+    EXPECT_THAT(s.documents, ElementsAre(csv_row("\"x", "y\"")));
+    ASSERT_EQ(s.broken.size(), 1u);
+    EXPECT_EQ(s.broken[0].code(), "CSV-004");
+}
+
+// What makes raw bytes a file of their own: the header as it stood in the source.
+TEST(CsvRealWorld, AHeaderAndARowAreAFile) {
+    for (const auto& [encoding, bytes] : std::vector<std::pair<std::string, std::string>>{{"", "a;b\r\n1;\xC3\xA9\r\n"},
+                                                                                          {"windows-1252", "a;b\r\n1;\xE9\r\n"},
+                                                                                          {"windows-1252",
+                                                                                           "\xEF\xBB\xBF"
+                                                                                           "a;b\r\n1;\xC3\xA9\r\n"}}) {
+        CsvOptions options;
+        options.delimiter = ';';
+        options.encoding = encoding;
+        std::string alone;
+        std::unique_ptr<RecordSplitter> splitter;
+        splitter = make_csv_splitter(
+            options, {[&](std::uint64_t, std::uint64_t, std::string_view raw, const Document&) {
+                          alone = splitter->head();
+                          alone += raw;
+                      },
+                      [](std::uint64_t, std::uint64_t, std::string_view, const Error& e) { FAIL() << e.what(); }});
+        feed(*splitter, bytes, 3);
+        splitter->finish();
+        EXPECT_THAT(csv_split(alone, options).documents, ElementsAre(csv_row("1", "\xC3\xA9"))) << encoding;
+    }
+}
+
+TEST(CsvRealWorld, ADoorReducesAFileWithTitleAndFooter) {
+    CsvReduction reduction;
+    reduction.csv.header_line = 2;
+    reduction.csv.footer = 1;
+    reduction.csv.pad_ragged = true;
+    reduction.drop = {"ssn"};
+    std::string reduced;
+    CsvReducer reducer(reduction, [&](std::string_view part) { reduced += part; });
+    reducer.write("Report\na,ssn,b\n1,999,2\n3\nTotal,2\n");
+    EXPECT_EQ(reducer.finish().kept, 2u);
+    EXPECT_THAT(reduced, Not(HasSubstr("999")));
+    EXPECT_THAT(reduced, Not(HasSubstr("Total")));
+    const Split s = csv_split(reduced, reduction.csv);
+    EXPECT_THAT(s.documents, ElementsAre(csv_row("1", "2"), csv_row("3", "")));
+}
+
+TEST(CsvWhole, ReadsAllRowsOrNone) {
+    EXPECT_EQ(parse_csv("a,b\n1,2\n3,4\n", {}).write(), "<rows>" + csv_row("1", "2") + csv_row("3", "4") + "</rows>");
+    EXPECT_EQ(parse_csv("a,b\n", {}).write(), "<rows/>");
+    EXPECT_EQ(csv_code([] { (void)parse_csv("a,b\n1,2\n3\n", {}); }), "CSV-001");
+    EXPECT_EQ(csv_code([] { (void)parse_csv("", {}); }), "CSV-012");
+}
+
+TEST(CsvWriter, RefusesWhatIsNoTable) {
+    const auto refused = [](const std::string& json_like, const CsvOptions& options) {
+        TreeBuilder b;
+        b.start("rows");
+        for (const char c : json_like) {
+            if (c == '<') b.start("row");
+            if (c == '>') b.end();
+            if (c >= 'a' && c <= 'z') {
+                b.start(std::string(1, c));
+                b.text("x\xE2\x98\x83,y");
+                b.end();
+            }
+        }
+        b.end();
+        const Document document = b.finish();
+        return csv_code([&] { (void)write_csv(document, options); });
+    };
+    EXPECT_EQ(csv_code([] { (void)write_csv(Document(), {}); }), "CSV-020");
+    EXPECT_EQ(refused("", {}), "CSV-020");
+    EXPECT_EQ(refused("<>", {}), "CSV-020");
+    EXPECT_EQ(refused("<ab><abc>", {}), "CSV-020");
+    EXPECT_EQ(refused("<aba>", {}), "CSV-020");
+    EXPECT_EQ(refused("<a<b>>", {}), "CSV-020");
+    CsvOptions options;
+    options.encoding = "windows-1252";
+    EXPECT_EQ(refused("<a>", options), "CSV-021");
+    options.encoding = "utf-16";
+    EXPECT_EQ(refused("<a>", options), "CSV-013");
+    options = {};
+    options.quote = '\0';
+    EXPECT_EQ(refused("<a>", options), "CSV-021");
+    options = {};
+    options.widths = {{"a", 2}};
+    EXPECT_EQ(refused("<a>", options), "CSV-017");
+    EXPECT_EQ(refused("<ab>", {}), "");
+}
+
+TEST(CsvWriter, WritesBackWhatWasRead) {
+    const std::string bytes = "JOB CODE,b\r\n\"x,\"\"y\"\"\r\nz\",\r\n007,=SUM(A1)\r\n";
+    CsvOptions options;
+    EXPECT_EQ(write_csv(parse_csv(bytes, options), options), bytes);
+    options.rename = {{"JOB CODE", "job"}};
+    EXPECT_EQ(write_csv(parse_csv(bytes, options), options), bytes);
+    options.escape_formulas = true;
+    EXPECT_THAT(write_csv(parse_csv(bytes, options), options), HasSubstr("007,'=SUM(A1)\r\n"));
+    options = {};
+    options.delimiter = ';';
+    options.encoding = "windows-1252";
+    const std::string other = "a;b\r\n\xE9;\"1;2\"\r\n";
+    EXPECT_EQ(write_csv(parse_csv(other, options), options), other);
+    options = {};
+    options.header = false;
+    options.columns = {"b", "a"};
+    EXPECT_EQ(write_csv(parse_csv("1,2\r\n", options), options), "1,2\r\n");
+    EXPECT_EQ(write_csv(parse_csv("a\r\n\"\"\r\nx\r\n", {}), {}), "a\r\n\"\"\r\nx\r\n") << "a row of one empty field";
 }
 
 }  // namespace

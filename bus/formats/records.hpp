@@ -39,6 +39,8 @@ public:
     virtual void finish() = 0;
     // After the record that was delivered last; asked in a handler, after the record in hand.
     virtual StreamPosition next() const = 0;
+    // What makes the raw bytes of a record a file of their own when it stands before them: a CSV header with its line end.
+    virtual std::string_view head() const { return {}; }
 
     // To resume: resume() on a new splitter, write the input from its start while needs_head() (a CSV header; no record is
     // delivered from it), then from position.offset. Where the head ends at a known byte, resume() may also follow it.

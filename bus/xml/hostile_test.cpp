@@ -131,7 +131,7 @@ TEST_F(Hostile, AGigabyteInOneTokenIsRefusedEarly) {
         const Error error = error_of([&] {
             parser.split([&](char* to, std::size_t most) { return endless(to, most); }, "rows/row",
                          [](std::uint64_t, Document) { FAIL(); },
-                         [&](std::uint64_t, const Error& e) {
+                         [&](std::uint64_t, const Error& e, const Document&) {
                              code = e.code();
                              throw e;
                          },
@@ -158,7 +158,7 @@ TEST_F(Hostile, ALongRecordIsSkippedAndTheNextOneFollows) {
             return n;
         },
         "rows/row", [&](std::uint64_t number, Document d) { seen.push_back(std::to_string(number) + d.root().text()); },
-        [&](std::uint64_t number, const Error& e) { seen.push_back(std::to_string(number) + e.code()); });
+        [&](std::uint64_t number, const Error& e, const Document&) { seen.push_back(std::to_string(number) + e.code()); });
     EXPECT_THAT(seen, ::testing::ElementsAre("1XML-024", "2good"));
 }
 
@@ -282,7 +282,7 @@ TEST_F(Hostile, ChangedDocumentsNeverCrash) {
                     at += n;
                     return n;
                 },
-                "*/*", [](std::uint64_t, Document) {}, [](std::uint64_t, const Error&) {});
+                "*/*", [](std::uint64_t, Document) {}, [](std::uint64_t, const Error&, const Document&) {});
         } catch (const Error&) {
             ++refused_count;
         }

@@ -37,7 +37,8 @@ public:
     // broken record is given to broken and the next one follows; a broken stream throws.
     using Read = std::function<std::size_t(char*, std::size_t)>;
     using Record = std::function<void(std::uint64_t number, Document)>;
-    using Broken = std::function<void(std::uint64_t number, const Error&)>;
+    // invalid: the record, when a schema refused it; empty when it could not be read.
+    using Broken = std::function<void(std::uint64_t number, const Error&, const Document& invalid)>;
     void split(const Read& read, std::string_view record_path, const Record& record, const Broken& broken,
                std::string_view file = {});
 

@@ -38,7 +38,8 @@ Result split(XmlParser& parser, const std::string& bytes, const std::string& pat
             result.lines.push_back(record.root().line());
             result.records.push_back(record.write());
         },
-        [&](std::uint64_t number, const Error& e) {
+        [&](std::uint64_t number, const Error& e, const Document& invalid) {
+            EXPECT_EQ(static_cast<bool>(invalid), e.code().starts_with("XSD"));
             result.broken.push_back(std::to_string(number) + " " + e.code() + " " + e.where().path);
             EXPECT_EQ(e.where().row, number);
         },
@@ -77,7 +78,7 @@ TEST(Split, RefusesABrokenStreamWithItsPlaceAfterTheGoodRecords) {
         return error_of([&] {
             parser.split(
                 pieces(bytes, 5, at), "rows/row", [&](std::uint64_t number, Document) { seen.push_back(number); },
-                [](std::uint64_t, const Error&) { FAIL(); }, "b.xml");
+                [](std::uint64_t, const Error&, const Document&) { FAIL(); }, "b.xml");
         });
     };
     Error error = run("<rows>\n<row>1</row>\n<row>2</row>\n<row><a></row></rows>");
@@ -159,7 +160,7 @@ TEST(Split, WhatARecordThrowsPassesThrough) {
                          ++seen;
                          throw std::runtime_error("stop");
                      },
-                     [](std::uint64_t, const Error&) {}),
+                     [](std::uint64_t, const Error&, const Document&) {}),
                  std::runtime_error);
     EXPECT_EQ(seen, 1);
     EXPECT_THAT(split(parser, bytes, "a/b").records.size(), 2u);

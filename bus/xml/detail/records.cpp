@@ -115,7 +115,7 @@ public:
             } catch (ValidationError& e) {
                 e.where().row = number_;
                 writer_.clear();
-                broken(number_, e);
+                broken(number_, e, document);
                 return;
             }
             writer_.clear();
@@ -125,7 +125,7 @@ public:
         const Error error = *refused_;
         refused_.reset();
         writer_.clear();
-        broken(number_, error);
+        broken(number_, error, Document());
     }
 
 private:
