@@ -4,6 +4,9 @@
 #include <sstream>
 #include <utility>
 
+#include "formats/fixed_layout.hpp"
+#include "formats/x12_tables.hpp"
+
 #include "config/loader.hpp"
 #include "crypto/hash.hpp"
 
@@ -125,6 +128,24 @@ std::shared_ptr<const Transformer> RouteAssets::transformer(const Config& elemen
             use_code_lists();
         return compiled;
     });
+}
+
+std::shared_ptr<const X12Tables> RouteAssets::x12_tables(const Config& element, const std::string& names) {
+    std::vector<std::filesystem::path> files;
+    std::istringstream in(names);
+    for (std::string name; in >> name;) files.push_back(below(element, folders_.schemas, name));
+    auto& found = x12_tables_[names];
+    if (!found) found = named_by(element, [&] { return X12Tables::load(files, folders_.schemas / "x12" / "table.xsd"); });
+    used_.insert(used_.end(), files.begin(), files.end());
+    return found;
+}
+
+std::shared_ptr<const FixedLayout> RouteAssets::fixed_layout(const Config& element, const std::string& name) {
+    const auto file = below(element, folders_.schemas, name);
+    auto& found = fixed_layouts_[name];
+    if (!found) found = named_by(element, [&] { return FixedLayout::load(file, folders_.schemas / "fixed" / "layout.xsd"); });
+    used_.push_back(file);
+    return found;
 }
 
 std::shared_ptr<const XPath> RouteAssets::xpath(const Config& element, std::string_view attribute) {

@@ -25,6 +25,9 @@ struct RouteAssetFolders {
     CodeLists::Secret secret{};                          // by name, for f:hmac; called while messages run
 };
 
+class FixedLayout;
+class X12Tables;
+
 class RouteAssets {
 public:
     explicit RouteAssets(RouteAssetFolders folders);
@@ -43,6 +46,10 @@ public:
 
     // From now on a schema is compiled whole when it is read: what is taken while the bus runs must be known to work.
     void complete(bool on) { complete_ = on; }
+    // Blank separated names of tables of X12 below xsd/ (xsd/x12/table.xsd), and the layout of a fixed-width file.
+    std::shared_ptr<const X12Tables> x12_tables(const Config& element, const std::string& names);
+    std::shared_ptr<const FixedLayout> fixed_layout(const Config& element, const std::string& name);
+
     // What is compiled at first use otherwise: all of it now. Throws Error(kConfig) for the first schema that is wrong.
     void compile_all() const;
     // A file that a step reads: it becomes part of the route's hash, and a change of it changes the route. It need not be
@@ -83,6 +90,8 @@ private:
     bool complete_ = false;
     std::map<std::string, Made<Schemas>> schemas_;
     std::map<std::string, Made<Transformer>> transformers_;
+    std::map<std::string, std::shared_ptr<const X12Tables>> x12_tables_;
+    std::map<std::string, std::shared_ptr<const FixedLayout>> fixed_layouts_;
     std::vector<std::filesystem::path> used_;
     struct Hashed {
         FilesRead file;

@@ -31,7 +31,8 @@ Put continuation(const Work& work, const Step& at, const Step& by) {
     if (work.number != 0) put.headers.set(header::kPosition, std::to_string(work.number));
     // Whoever asks what became of the message that was sent asks by its id.
     if (work.headers.get(kReceiptHeader) == "1") put.headers.set(kReceiptHeader, work.id);
-    const bool spooled = !work.parsed && work.headers.has(kContinuedSpooled);  // what nobody read yet stays in originals/
+    const bool spooled =
+        !work.parsed && !work.own_body && work.headers.has(kContinuedSpooled);  // what nobody read yet stays in originals/
     if (!spooled) put.headers.remove(kContinuedSpooled);
     put.headers.remove(header::kDeadStep);
     put.message = MessageBuilder()

@@ -29,6 +29,7 @@ Headers output_headers(const Work& work) {
 
 LeavingBody leaving_body(const Work& work) {
     if (work.parsed) return {work.document.write(), "application/xml"};
+    if (!work.media_type.empty()) return {std::string(work.body), work.media_type};
     return {std::string(work.body), work.message != nullptr ? work.message->content_type() : std::string()};
 }
 

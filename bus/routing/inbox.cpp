@@ -109,7 +109,7 @@ Inbox::Reduce make_reduction(const Config& door, const std::optional<SplitPlan>&
     const Config drop = door.child("drop");
     if (!keep && !drop) return {};
     if (drop.has("elements")) {
-        if (keep || drop.has("columns") || (split && split->format != SplitPlan::Format::kXml)) {
+        if (keep || drop.has("columns") || (split && split->source.format != FormatPlan::Format::kXml)) {
             door.fail("ROUTE-024", "elements are dropped from XML alone, without keep and columns");
         }
         std::vector<std::string> names;
@@ -117,17 +117,11 @@ Inbox::Reduce make_reduction(const Config& door, const std::optional<SplitPlan>&
         for (std::string name; elements >> name;) names.push_back(name);
         return [names](const std::filesystem::path& in, const std::filesystem::path& out) { reduce_xml_file(names, in, out); };
     }
-    if (!split || split->format != SplitPlan::Format::kCsv)
+    if (!split || split->source.format != FormatPlan::Format::kCsv)
         door.fail("ROUTE-023", "keep and drop need rows: the route starts with <split format=\"csv\"/>");
     CsvReduction reduction;
-    if (split->delimiter == "tab") {
-        reduction.csv.delimiter = '\t';
-    } else if (split->delimiter == "auto") {
-        reduction.csv.delimiter = '\0';
-    } else if (!split->delimiter.empty()) {
-        reduction.csv.delimiter = split->delimiter[0];
-    }
-    reduction.csv.encoding = split->encoding;
+    reduction.csv = split->source.csv;
+    if (reduction.csv.quote == '\0') door.fail("ROUTE-023", "keep and drop need quotes: the reduced file is written with them");
     if (keep) {
         // The row is the context: a bare column name in the expression means the row's child.
         reduction.keep = XPath::compile(keep.require("when"));

@@ -36,16 +36,12 @@ std::string name_below(const RouteAssetFolders& folders, const std::filesystem::
     return "other" + std::filesystem::absolute(file).lexically_normal().string();
 }
 
-SplitPlan split_plan(const Config& element) {
+SplitPlan split_plan(const Config& element, RouteAssets& assets) {
     SplitPlan plan;
-    const std::string format = element.get("format");
-    plan.path = element.get("path");
+    plan.source = FormatPlan::read(element, assets);
     plan.when = element.get("when");
-    plan.delimiter = element.get("delimiter");
-    plan.encoding = element.get("encoding");
-    if (format == "csv") plan.format = SplitPlan::Format::kCsv;
-    if (format == "json") plan.format = plan.path == "lines" ? SplitPlan::Format::kJsonLines : SplitPlan::Format::kJson;
-    if (format == "xml" && plan.path.empty()) element.fail("ROUTE-015", "path", "an XML split names the elements to split at");
+    if (plan.source.format == FormatPlan::Format::kXml && plan.source.path.empty())
+        element.fail("ROUTE-015", "path", "an XML split names the elements to split at");
     return plan;
 }
 
@@ -78,13 +74,13 @@ std::shared_ptr<const CompiledRoute> CompiledRoute::compile(const Config& elemen
     }
     std::string prefix;
     if (steps.front().name() == "split") {
-        route->split_ = split_plan(steps.front());
+        route->split_ = split_plan(steps.front(), assets);
         steps.erase(steps.begin());
         // XML records are validated by the parse that splits them, where a validate stands right behind.
-        if (route->split_->format == SplitPlan::Format::kXml && !steps.empty() && steps.front().name() == "validate") {
+        if (route->split_->source.format == FormatPlan::Format::kXml && !steps.empty() && steps.front().name() == "validate") {
             route->split_->schemas = assets.schemas(steps.front(), steps.front().require("schema"));
         }
-        if (route->split_->format == SplitPlan::Format::kXml)
+        if (route->split_->source.format == FormatPlan::Format::kXml)
             route->split_->parsers = std::make_shared<ParserPool>(route->split_->schemas);
         prefix = "child ";
     }

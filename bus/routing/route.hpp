@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "config/config.hpp"
+#include "routing/format.hpp"
 #include "routing/route_endpoint.hpp"
 #include "routing/step.hpp"
 
@@ -21,11 +22,8 @@ class Schemas;
 
 // The splitter of a route: its first step, or none.
 struct SplitPlan {
-    enum class Format : std::uint8_t { kXml, kJson, kJsonLines, kCsv };
-    Format format = Format::kXml;
-    std::string path;                        // xml: local names; json: member names to the array
+    FormatPlan source;
     std::string when;                        // xml: only a root of this local name is split
-    std::string delimiter, encoding;         // csv
     std::shared_ptr<const Schemas> schemas;  // of the validate right behind, fused into the parse of xml records
     std::shared_ptr<ParserPool> parsers;     // for whole documents and replayed records; shared by the workers
 };

@@ -45,7 +45,7 @@ TEST_F(RouteFile, SaysFileLineAndWhatWasExpected) {
     EXPECT_THAT(error_of(std::string("<filter test=\"a[\" reason=\"r\"/>") + kTo),
                 AllOf(HasSubstr("XPATH-001"), HasSubstr("routes.xml:3")));
     EXPECT_THAT(error_of(std::string("<parse format=\"xml\"/><parse format=\"json\"/>") + kTo), HasSubstr("ROUTE-014"));
-    EXPECT_THAT(error_of(std::string("<parse format=\"csv\"/>") + kTo), HasSubstr("ROUTE-019"));
+    EXPECT_THAT(error_of(std::string("<parse format=\"json-lines\"/>") + kTo), HasSubstr("ROUTE-019"));
     EXPECT_THAT(error_of(std::string("<log text=\"x\"/><split format=\"csv\"/>") + kTo), HasSubstr("ROUTE-012"));
     EXPECT_THAT(error_of(std::string("<split format=\"xml\"/>") + kTo), HasSubstr("ROUTE-015"));
     EXPECT_THAT(error_of(std::string("<set-header name=\"clrbus-x\" value=\"1\"/>") + kTo), HasSubstr("ROUTE-021"));

@@ -1,11 +1,10 @@
 #include "routing/splitter.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 #include <vector>
 
-#include "formats/csv.hpp"
-#include "formats/json.hpp"
 #include "formats/json_splitter.hpp"
 #include "formats/records.hpp"
 #include "routing/parser_pool.hpp"
@@ -18,50 +17,14 @@ constexpr std::size_t kReadSize = 64U << 10;
 
 struct StopReading {};  // the caller has enough
 
-char delimiter_of(const SplitPlan& plan) {
-    if (plan.delimiter == "tab") return '\t';
-    if (plan.delimiter == "auto") return '\0';
-    return plan.delimiter.empty() ? ',' : plan.delimiter[0];
-}
-
-std::string csv_field(std::string_view text) {
-    std::string out = "\"";
-    for (const char c : text) {
-        if (c == '"') out += '"';
-        out += c;
-    }
-    return out + '"';
-}
-
-// Two lines that stand alone: the header and the row.
-std::string csv_of(const Document& row) {
-    std::string header, values;
-    for (Node field = row.root().first_child(); field; field = field.next()) {
-        if (!header.empty()) {
-            header += ',';
-            values += ',';
-        }
-        header += csv_field(original_name(field.name()));
-        values += csv_field(field.text());
-    }
-    return header + "\r\n" + values + "\r\n";
-}
-
-std::string header_of(const Document& row) {
-    const std::string both = csv_of(row);
-    return both.substr(0, both.find("\r\n") + 2);
-}
-
-std::unique_ptr<RecordSplitter> record_splitter(const SplitPlan& plan, RecordHandlers handlers) {
-    if (plan.format == SplitPlan::Format::kCsv) {
-        CsvOptions options;
-        options.delimiter = delimiter_of(plan);
-        options.encoding = plan.encoding;
-        return make_csv_splitter(options, std::move(handlers));
-    }
+std::unique_ptr<RecordSplitter> record_splitter(const FormatPlan& source, RecordHandlers handlers) {
+    using Format = FormatPlan::Format;
+    if (source.format == Format::kCsv) return make_csv_splitter(source.csv, std::move(handlers));
+    if (source.format == Format::kX12) return make_x12_splitter(source.x12, std::move(handlers));
+    if (source.format == Format::kFixed) return make_fixed_splitter(source.fixed, std::move(handlers));
     JsonSplitOptions options;
-    options.lines = plan.format == SplitPlan::Format::kJsonLines;
-    options.path = options.lines ? "" : plan.path;
+    options.lines = source.format == Format::kJsonLines;
+    options.path = options.lines ? "" : source.path;
     std::replace(options.path.begin(), options.path.end(), '.', '/');
     return make_json_splitter(options, std::move(handlers));
 }
@@ -72,27 +35,24 @@ public:
 
     void run(const Read& read, const SplitPosition& from, const std::function<bool(SplitRecord)>& record) override {
         std::unique_ptr<RecordSplitter> splitter;
-        std::string csv_header;
-        const bool csv = plan_.format == SplitPlan::Format::kCsv;
-        const auto deliver = [&](std::uint64_t number, std::string raw, Document document, const Error* broken) {
+        const auto deliver = [&](std::uint64_t number, std::string_view raw, Document document, const Error* broken) {
             const StreamPosition next = splitter->next();
             SplitRecord out;
             out.number = number;
-            out.after = {number, next.offset, next.line};
-            out.raw = std::move(raw);
+            out.after = {number, next.offset, next.line, next.state};
+            if (!raw.empty()) out.raw = splitter->head();
+            out.raw += raw;
             out.document = std::move(document);
             out.broken = broken;
             if (!record(std::move(out))) throw StopReading{};
         };
         splitter = record_splitter(
-            plan_, RecordHandlers{[&](std::uint64_t number, std::uint64_t, std::string_view raw, Document document) {
-                                      std::string alone = csv ? csv_of(document) : std::string(raw);
-                                      if (csv && csv_header.empty()) csv_header = header_of(document);
-                                      deliver(number, std::move(alone), std::move(document), nullptr);
-                                  },
-                                  [&](std::uint64_t number, std::uint64_t, std::string_view raw, const Error& error) {
-                                      deliver(number, csv_header + std::string(raw), Document(), &error);
-                                  }});
+            plan_.source, RecordHandlers{[&](std::uint64_t number, std::uint64_t, std::string_view raw, Document document) {
+                                             deliver(number, raw, std::move(document), nullptr);
+                                         },
+                                         [&](std::uint64_t number, std::uint64_t, std::string_view raw, const Error& error) {
+                                             deliver(number, raw, Document(), &error);
+                                         }});
         std::vector<char> buffer(kReadSize);
         std::uint64_t at = 0;  // bytes read so far
         bool resumed = from.number == 0;
@@ -111,7 +71,7 @@ public:
                         chunk.remove_prefix(skip);
                         at += skip;
                         if (at >= from.offset) {
-                            splitter->resume({from.number + 1, from.offset, from.line});
+                            splitter->resume({from.number + 1, from.offset, from.line, from.state});
                             resumed = true;
                         }
                     }
@@ -135,12 +95,13 @@ public:
     // XML cannot be entered in the middle: the records that are done are read again and passed over.
     void run(const Read& read, const SplitPosition& from, const std::function<bool(SplitRecord)>& record) override {
         XmlParser parser(plan_.schemas);
-        const auto deliver = [&](std::uint64_t number, Document document, const Error* broken) {
+        // One that is not valid keeps its bytes, too, for the dead letter.
+        const auto deliver = [&](std::uint64_t number, std::string raw, Document document, const Error* broken) {
             if (number <= from.number) return;
             SplitRecord out;
             out.number = number;
-            out.after = {number, 0, 0};
-            if (document) out.raw = document.write();
+            out.after.number = number;
+            out.raw = std::move(raw);
             out.document = std::move(document);
             out.broken = broken;
             out.validated = plan_.schemas != nullptr;
@@ -148,9 +109,14 @@ public:
         };
         try {
             parser.split(
-                read, plan_.path,
-                [&](std::uint64_t number, Document document) { deliver(number, std::move(document), nullptr); },
-                [&](std::uint64_t number, const Error& error) { deliver(number, Document(), &error); });
+                read, plan_.source.path,
+                [&](std::uint64_t number, Document document) {
+                    std::string raw = number > from.number ? document.write() : std::string();
+                    deliver(number, std::move(raw), std::move(document), nullptr);
+                },
+                [&](std::uint64_t number, const Error& error, const Document& invalid) {
+                    deliver(number, invalid ? invalid.write() : std::string(), Document(), &error);
+                });
         } catch (const StopReading&) {  // asked for
         }
     }
@@ -162,32 +128,37 @@ private:
 }  // namespace
 
 std::string SplitPosition::encode() const {
-    return std::to_string(number) + " " + std::to_string(offset) + " " + std::to_string(line);
+    std::string out = std::to_string(number) + " " + std::to_string(offset) + " " + std::to_string(line);
+    if (!state.empty()) out += " " + state;
+    return out;
 }
 
 SplitPosition SplitPosition::decode(std::string_view text) {
     SplitPosition out;
-    unsigned long long number = 0, offset = 0, line = 0;
-    if (std::sscanf(std::string(text).c_str(), "%llu %llu %llu", &number, &offset, &line) != 3) {
-        throw Error(Fault::kPoison, "ROUTE-104", "reading a split position", "not three numbers");
+    const char* p = text.data();
+    const char* const end = p + text.size();
+    for (std::uint64_t* number : {&out.number, &out.offset, &out.line}) {
+        const auto read = std::from_chars(p, end, *number);
+        if (read.ec != std::errc{} || (read.ptr != end && *read.ptr != ' '))
+            throw Error(Fault::kPoison, "ROUTE-104", "reading a split position", "not three numbers");
+        p = read.ptr == end ? end : read.ptr + 1;
     }
-    out.number = number;
-    out.offset = offset;
-    out.line = line;
+    out.state.assign(p, end);
     return out;
 }
 
 std::unique_ptr<Splitter> make_splitter(const SplitPlan& plan) {
-    if (plan.format == SplitPlan::Format::kXml) return std::make_unique<XmlSplitter>(plan);
+    if (plan.source.format == FormatPlan::Format::kXml) return std::make_unique<XmlSplitter>(plan);
     return std::make_unique<StreamSplitter>(plan);
 }
 
 Document parse_record(const SplitPlan& plan, std::string_view raw) {
-    if (plan.format == SplitPlan::Format::kXml) return plan.parsers->parse(raw);
-    if (plan.format != SplitPlan::Format::kCsv) return parse_json(raw);
+    if (plan.source.format == FormatPlan::Format::kXml) return plan.parsers->parse(raw);
+    if (plan.source.format == FormatPlan::Format::kFixed) return parse_fixed_record(raw, plan.source.fixed);
+    if (plan.source.format != FormatPlan::Format::kCsv) return plan.source.parse(raw);
     SplitPlan alone = plan;
-    alone.encoding.clear();
-    alone.delimiter.clear();
+    alone.source.csv.header_line = 1;
+    alone.source.csv.footer = 0;
     Document out;
     std::size_t rows = 0;
     StreamSplitter splitter(alone);
@@ -211,7 +182,7 @@ Document parse_record(const SplitPlan& plan, std::string_view raw) {
 }
 
 bool wants_split(const SplitPlan& plan, std::string_view head) {
-    if (plan.format != SplitPlan::Format::kXml || plan.when.empty()) return true;
+    if (plan.source.format != FormatPlan::Format::kXml || plan.when.empty()) return true;
     std::string text;  // the first bytes, UTF-16 narrowed: a root's name is enough
     for (const char c : head.substr(0, 8192)) {
         if (c != '\0') text += c;

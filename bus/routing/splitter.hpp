@@ -18,6 +18,7 @@ struct SplitPosition {
     std::uint64_t number = 0;
     std::uint64_t offset = 0;
     std::uint64_t line = 1;
+    std::string state;  // of the format: the envelope of X12, the totals of fixed width
     std::string encode() const;
     static SplitPosition decode(std::string_view text);  // Error(kPoison, "ROUTE-104")
 };
@@ -25,8 +26,8 @@ struct SplitPosition {
 struct SplitRecord {
     std::uint64_t number = 0;  // from 1
     SplitPosition after;       // where to go on when this one is done
-    std::string raw;           // the record so that it can stand alone as a message: CSV with its header line
-    Document document;         // empty when broken
+    std::string raw;    // the record so that it can stand alone as a message: CSV with its header line, X12 in its envelopes
+    Document document;  // empty when broken
     const Error* broken = nullptr;
     bool validated = false;
 };
@@ -44,7 +45,7 @@ std::unique_ptr<Splitter> make_splitter(const SplitPlan& plan);
 // A record that stands alone (the body of a child's dead letter, replayed), as one document.
 Document parse_record(const SplitPlan& plan, std::string_view raw);
 
-// True when the message is to be split: always for csv and json; for xml with when= only if the root has that local name.
+// True when the message is to be split: always but for xml; for xml with when= only if the root has that local name.
 bool wants_split(const SplitPlan& plan, std::string_view head);
 
 }  // namespace clrbus

@@ -30,7 +30,16 @@ Work Work::fork() const {
     out.services = services;
     out.message = message;
     out.watch = watch;
+    out.media_type = media_type;
     return out;
+}
+
+void Work::marshal(std::string bytes, std::string_view type) {
+    own_body = std::make_shared<const std::string>(std::move(bytes));
+    media_type = type;
+    body = *own_body;
+    document = Document();
+    parsed = validated = false;
 }
 
 void Work::join(Work&& branch) {
@@ -137,6 +146,7 @@ const Step* find_step(const Steps& steps, std::string_view label) {
     STEP("validate", make_validate, always, false)              \
     STEP("split", make_split, never, false)                     \
     STEP("transform", make_transform, always, false)            \
+    STEP("marshal", make_marshal, always, false)                \
     STEP("choose", make_choose, always, false)                  \
     STEP("filter", make_filter, always, false)                  \
     STEP("set-header", make_set_header, selects, false)         \
@@ -211,6 +221,7 @@ bool leads_somewhere(const Config& element) {
 
 Steps make_steps(const std::vector<Config>& elements, RouteAssets& assets, const std::string& prefix, bool parsed) {
     Steps steps;
+    bool marshalled = false;
     const auto add = [&steps](std::unique_ptr<Step> step, const std::string& label) {
         step->name(label);
         steps.push_back(std::move(step));
@@ -226,10 +237,14 @@ Steps make_steps(const std::vector<Config>& elements, RouteAssets& assets, const
             const bool fused = behind != nullptr && element.get("format") == "xml";
             add(make_parse_with(element, assets, fused ? behind : nullptr), label);
             parsed = true;
+            marshalled = false;
             if (fused) ++i;
             continue;
         }
         if (!parsed && kind.needs_document(element)) {
+            if (marshalled)
+                element.fail("ROUTE-029", "the message is bytes behind a marshal: <" + std::string(kind.name) +
+                                              "> needs a <parse> in front of it");
             const bool fused = kind.name == "validate";
             add(make_parse_with(Config(), assets, fused ? &element : nullptr), fused ? label : place.position + " parse");
             parsed = true;
@@ -239,6 +254,7 @@ Steps make_steps(const std::vector<Config>& elements, RouteAssets& assets, const
             elements[i + 1].fail("ROUTE-025", "it is never reached: <" + std::string(kind.name) + "> ends the message's way");
         add(kind.make(element, assets, {place.position, parsed, place.last}), label);
         parsed = steps.back()->leaves_document(parsed);
+        marshalled = marshalled || kind.name == "marshal";
     }
     for (std::size_t i = 0; i < steps.size(); ++i) steps[i]->next(i + 1 < steps.size() ? steps[i + 1].get() : nullptr);
     return steps;

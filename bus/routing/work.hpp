@@ -59,6 +59,7 @@ struct Work {
     const Message* message = nullptr;        // in hand; null for a child of a split and in a dry run
     StepWatch* watch = nullptr;              // null in a running bus
 
+    std::string media_type = {};  // of the body, when a marshal made it
     // What it causes:
     std::vector<Put> outputs;
     std::vector<LedgerEntry> ledger;
@@ -72,6 +73,8 @@ struct Work {
 
     // The headers and door facts as XPath variables.
     std::map<std::string, std::string> variables() const;
+    // From here on it is these bytes, and no document.
+    void marshal(std::string bytes, std::string_view type);
     // The same message with a copy of the document and nothing caused yet: for a branch.
     Work fork() const;
     // What the branch caused is caused by this message.

@@ -35,6 +35,9 @@ std::vector<StepDriver> stateless_step_drivers() {
         [](int i) { return "<notes>" + note_body(i) + note_body(i + 1) + "</notes>"; }, {{"in/a", 2}}, "<notes><note>", "");
     add("transform", R"(<transform stylesheet="note.xsl"/><to><records/></to>)", note_body, {{"records", 1}},
         "<note><who>w</who><n>many</n></note>", "1 transform");
+    add(
+        "marshal", std::string(R"(<parse format="json"/><marshal format="csv"/>)") + kToA,
+        [](int i) { return R"([{"n":)" + std::to_string(i) + R"(}])"; }, {{"in/a", 1}}, R"([{"n":{"m":1}}])", "2 marshal");
     add("choose",
         R"(<choose><when test="/note/n mod 2 = 0"><to><route id="a"/></to></when><when test="/note/n mod 2 = 1"><to><route id="a"/></to></when></choose>)",
         note_body, {{"in/a", 1}}, "<note><who>w</who><n>many</n></note>", "1 choose");

@@ -106,6 +106,7 @@ public:
             auto bytes = std::make_shared<const std::string>(brought_back(work, work.headers.get(kClaimHeader), Where{}));
             work.own_body = bytes;
             work.body = *bytes;
+            work.media_type.clear();
             work.document = Document();
             work.parsed = work.validated = false;
             work.headers.remove(kClaimHeader);

@@ -1,9 +1,9 @@
-// parse: bytes to a document. XML is validated by the parse itself when a validate stands right behind.
+// parse: bytes to a document, the whole message. XML is validated by the parse itself when a validate stands right behind.
 #include <utility>
 
 #include "config/config.hpp"
-#include "formats/json.hpp"
 #include "routing/assets.hpp"
+#include "routing/format.hpp"
 #include "routing/parser_pool.hpp"
 #include "routing/step.hpp"
 
@@ -30,14 +30,19 @@ private:
     mutable ParserPool parsers_;
 };
 
-class ParseJson : public Step {
+class ParseFormat : public Step {
 public:
+    explicit ParseFormat(FormatPlan plan) : plan_(std::move(plan)) {}
+
     Flow apply(Work& work) const override {
         if (work.parsed) return Flow::kNext;
-        work.document = parse_json(work.body);
+        work.document = plan_.parse(work.body);
         work.parsed = true;
         return Flow::kNext;
     }
+
+private:
+    FormatPlan plan_;
 };
 
 }  // namespace
@@ -47,9 +52,12 @@ std::unique_ptr<Step> make_parse(const Config& element, RouteAssets& assets, con
 }
 
 std::unique_ptr<Step> make_parse_with(const Config& element, RouteAssets& assets, const Config* validate_behind) {
-    const std::string format = element.get("format", "xml");
-    if (format == "json") return std::make_unique<ParseJson>();
-    if (format == "csv") element.fail("ROUTE-019", "format", "rows are read by <split format=\"csv\"/>");
+    if (element && element.get("format") != "xml") {
+        FormatPlan plan = FormatPlan::read(element, assets);
+        if (plan.format == FormatPlan::Format::kJsonLines)
+            element.fail("ROUTE-019", "format", "lines are read by <split format=\"json-lines\"/>");
+        return std::make_unique<ParseFormat>(std::move(plan));
+    }
     std::shared_ptr<const Schemas> schemas;
     if (validate_behind != nullptr) schemas = assets.schemas(*validate_behind, validate_behind->require("schema"));
     return std::make_unique<ParseXml>(std::move(schemas));
