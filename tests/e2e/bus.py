@@ -1,5 +1,5 @@
 """A real bus for the tests of tests/e2e: started on a state directory of its own, killed, restarted, asked. Standard library only."""
-import contextlib, http.client, json, os, re, shutil, signal, socket, ssl, subprocess, sys, tempfile, time
+import contextlib, http.client, json, os, re, shutil, signal, socket, ssl, subprocess, sys, tempfile, threading, time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SHARED = os.environ.get('CLRBUS_SHARED', os.path.join(os.path.dirname(ROOT), 'shared'))
@@ -189,6 +189,21 @@ class Bus:
             waiting = sum(a['waiting'] for n, a in lines.items() if routes is None or n in routes or n == 'records')
             return lines if waiting == 0 and answer['balanced'] else None
         return wait_for('the queues to be empty and the ledger to balance', quiet, seconds)
+
+
+class Memory(threading.Thread):
+    """The most resident memory of the processes, one after the other."""
+
+    def __init__(self, bus):
+        super().__init__(daemon=True)
+        self.bus, self.most, self.end = bus, 0, threading.Event()
+
+    def run(self):
+        while not self.end.wait(0.1):
+            try:
+                self.most = max(self.most, self.bus.rss()[1])
+            except (OSError, AttributeError):
+                pass  # between two processes
 
 
 class Cases:

@@ -2,10 +2,10 @@
 """A large CSV file and a large JSON array go through in bounded memory, killed twice on the way, without a row lost or doubled.
 
 large_test.py [--rows 30000] [--megabytes 20] [--growth 64]"""
-import argparse, os, subprocess, tempfile, threading, time
+import argparse, os, tempfile
 
 import documents as make
-from bus import Bus, Cases, configuration, wait_for
+from bus import Bus, Cases, Memory, configuration, wait_for
 
 EVERY_BROKEN = 1000  # one row in so many is ragged, one event in so many says not whose grade it is
 FILLER = 3600  # what Canvas may add to an event, so that the array grows in bytes and not in events alone
@@ -20,21 +20,6 @@ ROUTE = '''<routes xmlns="urn:clrbus:routes:1" xmlns:directory="urn:clrbus:adapt
   </route>
 </routes>
 '''
-
-
-class Memory(threading.Thread):
-    """The most resident memory of the processes, one after the other."""
-
-    def __init__(self, bus):
-        super().__init__(daemon=True)
-        self.bus, self.most, self.end = bus, 0, threading.Event()
-
-    def run(self):
-        while not self.end.wait(0.1):
-            try:
-                self.most = max(self.most, self.bus.rss()[1])
-            except (OSError, AttributeError):
-                pass  # between two processes
 
 
 def roster(path, rows):
