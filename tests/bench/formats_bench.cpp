@@ -127,9 +127,9 @@ const FixedOptions& fixed_options() {
 
 const std::string& fixed_text() {
     static const std::string text = [] {
-        const auto line = [](std::string text) {
-            text.resize(60, ' ');
-            return text + "\r\n";
+        const auto line = [](std::string columns) {
+            columns.resize(60, ' ');
+            return columns + "\r\n";
         };
         std::string out = line("H20240601");
         std::size_t jobs = 0;
