@@ -211,27 +211,27 @@ void x12_out(benchmark::State& state) {
     benchmark::RegisterBenchmark("formats/csv-in", csv_in);
     benchmark::RegisterBenchmark("formats/csv-in.copy", [](benchmark::State& s) { copy(s, csv_text()); });
     benchmark::RegisterBenchmark("formats/csv-in.scan", [](benchmark::State& s) { scan(s, csv_text()); });
-    const auto beside = [](const std::string& name, const std::string& text) {
-        benchmark::RegisterBenchmark(("formats/" + name + ".copy").c_str(), [&text](benchmark::State& s) { copy(s, text); });
-        benchmark::RegisterBenchmark(("formats/" + name + ".scan").c_str(), [&text](benchmark::State& s) { scan(s, text); });
+    const auto beside = [](const std::string& name, const std::string& (*text)()) {
+        benchmark::RegisterBenchmark(("formats/" + name + ".copy").c_str(), [text](benchmark::State& s) { copy(s, text()); });
+        benchmark::RegisterBenchmark(("formats/" + name + ".scan").c_str(), [text](benchmark::State& s) { scan(s, text()); });
     };
     benchmark::RegisterBenchmark("formats/json-split", [](benchmark::State& s) {
         split(s, json_text(), [](const RecordHandlers& handlers) { return make_json_splitter(JsonSplitOptions{}, handlers); });
     });
-    beside("json-split", json_text());
+    beside("json-split", json_text);
     benchmark::RegisterBenchmark("formats/x12-split", [](benchmark::State& s) {
         split(s, x12_text(), [](const RecordHandlers& handlers) { return make_x12_splitter(x12_options(), handlers); });
     });
-    beside("x12-split", x12_text());
+    beside("x12-split", x12_text);
     benchmark::RegisterBenchmark("formats/x12-out", x12_out);
-    beside("x12-out", x12_text());
+    beside("x12-out", x12_text);
     benchmark::RegisterBenchmark("formats/fixed-split", [](benchmark::State& s) {
         split(s, fixed_text(), [](const RecordHandlers& handlers) { return make_fixed_splitter(fixed_options(), handlers); });
     });
-    beside("fixed-split", fixed_text());
+    beside("fixed-split", fixed_text);
     benchmark::RegisterBenchmark("formats/xml-split", xml_split);
     benchmark::RegisterBenchmark("formats/xml-split.plain", xml_plain);
-    beside("xml-split", xml_text());
+    beside("xml-split", xml_text);
     return true;
 }();
 
