@@ -92,6 +92,8 @@ void show_status(const object& answer) {
     table(list(answer, "routes"), {"route", "state", "generation", "waiting", "oldest", "dead", "done", "last_done"});
     if (!list(answer, "endpoints").empty())
         table(list(answer, "endpoints"), {"endpoint", "state", "since", "next_try", "code", "waiting", "done", "last_done"});
+    if (!list(answer, "steps").empty())
+        table(list(answer, "steps"), {"queue", "step", "condition", "waiting", "groups", "next"});
     std::cout << "\nrecords\n";
     fields(answer.at("records").as_object(), 2);
 }

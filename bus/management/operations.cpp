@@ -91,6 +91,16 @@ object status(const Call& call) {
                         : "mend the endpoint in the route's file");
         }
     }
+    array steps;
+    for (const StepKeeper::Waiting& one : parts.engine.keeper().waiting()) {
+        steps.push_back(object{{"queue", one.queue},
+                               {"route", one.route},
+                               {"step", one.step},
+                               {"condition", one.condition},
+                               {"waiting", one.messages},
+                               {"groups", one.groups},
+                               {"next", time_text(one.next)}});
+    }
     const auto counts = parts.store.counts();
     const QueueState& records = queues["records"];
     object out{{"version", parts.version},
@@ -99,6 +109,7 @@ object status(const Call& call) {
                {"problems", std::move(problems)},
                {"routes", std::move(routes)},
                {"endpoints", std::move(endpoints)},
+               {"steps", std::move(steps)},
                {"records",
                 {{"learners", counts.learners},
                  {"statements", counts.statements},
