@@ -71,6 +71,8 @@ RouteAssetFolders asset_folders(const Settings& settings, const Secrets* secrets
     out.adapter_schemas = settings.adapter_schemas;
     out.zone = settings.zone;
     out.properties = settings.properties;
+    out.programs = settings.programs;
+    out.programs_user = settings.programs_user;
     if (secrets != nullptr) out.secret = [secrets](std::string_view name) { return secrets->get(name); };
     return out;
 }
@@ -153,6 +155,7 @@ Settings read_settings(const std::filesystem::path& file, const std::filesystem:
             property.fail("CONF-040", "name", "there are two properties of this name");
     }
     out.programs = resolved(file, config.child("programs").get("folder"));
+    out.programs_user = config.child("programs").get("user");
     out.worker_threads = static_cast<std::size_t>(config.child("workers").get_int("threads", 0));
     return out;
 }

@@ -55,6 +55,7 @@ struct Settings {
     log::Level log_level = log::Level::kInfo;
     std::map<std::string, std::string> properties;  // $property-NAME in routes
     std::filesystem::path programs;                 // the only folder whose programs a route may run; empty: none may
+    std::string programs_user;                      // whose rights they have; empty: the bus's own
     std::size_t worker_threads = 0;                 // 0: one a core
 };
 

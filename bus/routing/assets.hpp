@@ -22,6 +22,8 @@ struct RouteAssetFolders {
     std::vector<std::filesystem::path> adapter_schemas;  // of the endpoint elements in <from>
     std::string zone = "Z";                              // of the institution, for stylesheets
     std::map<std::string, std::string> properties{};     // of the configuration: $property-NAME in expressions
+    std::filesystem::path programs{};                    // the only folder whose programs run as a step; empty: none do
+    std::string programs_user{};                         // whose rights they have; empty: the bus's own
     CodeLists::Secret secret{};                          // by name, for f:hmac; called while messages run
 };
 

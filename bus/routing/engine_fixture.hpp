@@ -56,7 +56,9 @@ protected:
                                                   "\" system=\"test\" " + attributes + ">\n" + steps + "\n</route>\n</routes>");
     }
     LoadedRoutes load() {
-        RouteAssets assets({root_ / "xsd", root_ / "transforms", root_ / "codes", {}, "Z"});
+        RouteAssetFolders folders{root_ / "xsd", root_ / "transforms", root_ / "codes", {}, "Z"};
+        folders.programs = programs_;
+        RouteAssets assets(folders);
         return load_routes(root_ / "routes", assets);
     }
 
@@ -169,6 +171,7 @@ protected:
     Clock* clock_ = &system_clock();               // set before open
     std::size_t threads_ = 2;                      // of workers
     std::atomic<std::uint64_t> free_{1ULL << 40};  // what the disk is said to have
+    std::filesystem::path programs_;               // of routes that run one
     TestDirectory folder_;
     std::filesystem::path root_;
     std::unique_ptr<ThreadPool> workers_, splits_;

@@ -2,6 +2,7 @@
 // on one worker thread, for one message.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -30,8 +31,9 @@ struct StepServices {
     Queues* queues = nullptr;  // to read notes; what a step causes goes into outputs and notes of the Work
     storage::Originals* originals = nullptr;
     Clock* clock = nullptr;
-    Endpoints* endpoints = nullptr;  // whom steps ask
-    StepKeeper* keeper = nullptr;    // of steps with state
+    Endpoints* endpoints = nullptr;               // whom steps ask
+    StepKeeper* keeper = nullptr;                 // of steps with state
+    const std::atomic<bool>* stopping = nullptr;  // what takes long gives up when it is set, as away
 };
 
 class Step;

@@ -53,7 +53,7 @@ std::vector<std::string> step_queues(const Unit& unit) {
 RouteWorker::RouteWorker(std::shared_ptr<const CompiledRoute> route, WorkerParts parts, const RouteState& before)
     : route_(std::move(route)),
       parts_(parts),
-      services_{&parts.queues, &parts.originals, &parts.clock, parts.endpoints, &parts.keeper},
+      services_{&parts.queues, &parts.originals, &parts.clock, parts.endpoints, &parts.keeper, &stopping_},
       state_(before) {
     state_.id = route_->id();
     state_.generation = route_->generation;

@@ -68,6 +68,11 @@ std::vector<StepDriver> stateless_step_drivers() {
         std::string(R"(<claim-check direction="in" select="/m/f"/><claim-check direction="out" select="/m/f"/>)") + kToA,
         [](int i) { return "<m><f>" + std::string(4 * static_cast<std::size_t>(i % 9), 'Q') + "</f></m>"; }, {{"in/a", 1}},
         "<m><f>not base64</f></m>", "1 claim-check");
+    add("program", std::string(R"(<program command="pass"/>)") + kToA, note_body, {{"in/a", 1}}, "<note><n>many</n></note>",
+        "1 program");
+    out.back().away = [](StepWorld& world) { world.write("programs/away", ""); };
+    out.back().back = [](StepWorld& world) { std::filesystem::remove(world.root() / "programs/away"); };
+    out.back().rounds = 60;  // a process for each
     add("log", std::string(R"(<log text="seen" level="debug"/>)") + kToA, json_body, {{"in/a", 1}}, std::nullopt, "");
     add(
         "to", "<to><records/></to>",

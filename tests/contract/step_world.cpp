@@ -73,6 +73,12 @@ void StepWorld::make(const std::string& steps) const {
     write("xsd/note.xsd", kNoteSchema);
     write("transforms/note.xsl", kNoteTransform);
     write("transforms/merge.xsl", kMerge);
+    // Refuses what holds "many", is away while there is a file "away", and hands on the rest.
+    write("programs/pass",
+          "#!/bin/sh\nbody=$(cat)\n[ -e away ] && exit 75\ncase $body in *many*) echo MANY >&2; exit 65;; esac\nprintf %s "
+          "\"$body\"\n");
+    for (const char* path : {"programs", "programs/pass"})
+        std::filesystem::permissions(root_ / path, static_cast<std::filesystem::perms>(0755));
     write("codes/terms.csv", "code,name\n1,Fall\n");
     write("routes/r/routes.xml", routes_file("r", steps));
     for (const char* id : {"a", "b"})
@@ -84,6 +90,7 @@ void StepWorld::open() {
     folders.schemas = root_ / "xsd";
     folders.transforms = root_ / "transforms";
     folders.codes = root_ / "codes";
+    folders.programs = root_ / "programs";
     assets_ = std::make_unique<RouteAssets>(folders);
     LoadedRoutes loaded = load_routes(root_ / "routes", *assets_);
     if (!loaded.errors.empty()) throw Error(loaded.errors.front());
