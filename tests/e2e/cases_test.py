@@ -18,8 +18,14 @@ def check():
     assert done.returncode == 0 and answer['good'] and not errors and answer['routes'] >= 5, (done.returncode, errors)
 
 
+def reference():
+    done = subprocess.run([os.path.join(ROOT, 'tools', 'make-reference'), '--check'], stdout=subprocess.PIPE, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout
+
+
 def main():
     cases = Cases()
+    cases.run('routes/STEPS.md is as the schema says', reference)
     cases.run('the shipped configuration is in order', check)
     done = subprocess.run([CLRBUS, 'test', '--config', CONFIG, '--json'], stdout=subprocess.PIPE, text=True, timeout=300)
     answer = json.loads(done.stdout)
