@@ -122,6 +122,35 @@ void show_dead(const object& answer) {
     }
 }
 
+void show_plan(const object& answer) {
+    std::cout << "Nothing was done. " << cell(answer.at("selected")) << " would be replayed: " << cell(answer.at("records"))
+              << " records, " << cell(answer.at("other_outputs")) << " other outputs, " << cell(answer.at("suppressed"))
+              << " suppressed, " << cell(answer.at("outside")) << " effects outside, " << cell(answer.at("would_fail"))
+              << " would fail again.\n";
+    for (const value& v : list(answer, "messages")) {
+        const object& m = v.as_object();
+        std::cout << '\n' << cell(m.at("route")) << ' ' << cell(m.at("number"));
+        if (const value* children = m.if_contains("children")) std::cout << ", " << cell(*children) << " records of a split";
+        std::cout << '\n';
+        for (const value& o : list(m, "outputs")) {
+            const object& output = o.as_object();
+            std::cout << (output.at("suppressed").as_bool() ? "  not: " : "  to:  ") << cell(output.at("to")) << ' '
+                      << cell(output.at("id")) << '\n';
+        }
+        for (const value& o : list(m, "outside")) {
+            const object& effect = o.as_object();
+            std::cout << "  step '" << cell(effect.at("step")) << "' " << cell(effect.at("does")) << ' '
+                      << cell(effect.at("what")) << ", times " << cell(effect.at("times")) << '\n';
+        }
+        if (const value* filtered = m.if_contains("filtered")) std::cout << "  filtered: " << cell(*filtered) << '\n';
+        if (const value* fails = m.if_contains("fails")) {
+            const object& f = fails->as_object();
+            std::cout << "  fails: " << cell(f.at("code")) << ' ' << cell(f.at("path")) << ' ' << cell(f.at("reason")) << '\n';
+        }
+    }
+    std::cout << "\nDo it: the same command with --yes.\n";
+}
+
 int show(const std::string& command, const object& answer) {
     if (command == "status") {
         show_status(answer);
@@ -135,6 +164,8 @@ int show(const std::string& command, const object& answer) {
         table(list(answer, "queues"), {"queue", "ready", "in_hand", "delayed", "bytes", "oldest"});
     } else if (command == "dead-list") {
         show_dead(answer);
+    } else if (command == "dead-replay" && answer.at("dry").as_bool()) {
+        show_plan(answer);
     } else if (command == "waiting-list") {
         std::cout << cell(answer.at("count")) << " waiting for a person's decision\n\n";
         table(list(answer, "waiting"), {"number", "kind", "reason", "since", "source", "route"});
@@ -156,6 +187,7 @@ object answered(const Ask& question, int& failed) {
     object request{{"command", question.command}};
     for (const auto& [name, text] : question.text) request[name] = text;
     for (const auto& [name, number] : question.numbers) request[name] = number;
+    if (!question.list.empty()) request["numbers"] = array(question.list.begin(), question.list.end());
     object answer =
         boost::json::parse(call_control(question.state / "control.sock", boost::json::serialize(request))).as_object();
     failed = 0;

@@ -16,6 +16,7 @@ struct Ask {
     std::vector<std::pair<std::string, std::string>> text;
     std::vector<std::pair<std::string, long long>> numbers;
     bool json = false;
+    std::vector<long long> list{};  // member "numbers"
 };
 
 // Prints the answer; returns the exit status of DESIGN section 9.

@@ -5,6 +5,7 @@
 
 #include "app/bus.hpp"
 #include "app/cli.hpp"
+#include "app/dead_cli.hpp"
 #include "app/settings.hpp"
 #include "app/wire_cli.hpp"
 #include "core/error.hpp"
@@ -166,13 +167,8 @@ int main(int argc, char** argv) {
         result = clrbus::app::publish(what);
     });
 
-    CLI::App* dead = app.add_subcommand("dead", "what could not work: with place and reason");
-    dead->require_subcommand(1);
-    const auto route_option = [&](CLI::App* c, bool required) {
-        auto* o = c->add_option_function<std::string>(
-            "route", [&](const std::string& v) { question.text.emplace_back("route", v); }, "the route");
-        if (required) o->required();
-    };
+    clrbus::app::add_dead_commands(app, result);
+
     const auto number_option = [&](CLI::App* c, bool required) {
         auto* o = c->add_option_function<long long>(
             "number", [&](const long long& v) { question.numbers.emplace_back("number", v); },
@@ -184,26 +180,6 @@ int main(int argc, char** argv) {
             flag, [&, name](const std::string& v) { question.text.emplace_back(name, v); }, help);
         if (required) o->required();
     };
-    CLI::App* dead_list = simple(*dead, "list", "list them", "dead-list", "clrbus dead list pesc");
-    route_option(dead_list, false);
-    CLI::App* dead_show = simple(*dead, "show", "one of them with its content (a line goes into the disclosure log)",
-                                 "dead-show", "clrbus dead show pesc 1234");
-    route_option(dead_show, true);
-    number_option(dead_show, true);
-    CLI::App* dead_replay = simple(*dead, "replay", "back into the inbox: one, those of a code, or all of a route",
-                                   "dead-replay", "clrbus dead replay pesc --code XSD-003");
-    route_option(dead_replay, true);
-    number_option(dead_replay, false);
-    text_option(dead_replay, "--code", "code", "only those with this error code", false);
-    dead_replay->add_flag_callback(
-        "--dry-run", [&] { question.text.emplace_back("dry", "true"); }, "only list what would be replayed");
-    CLI::App* dead_discard = simple(*dead, "discard", "take them away, for good", "dead-discard",
-                                    "clrbus dead discard pesc 1234 --why 'sent twice by mistake'");
-    route_option(dead_discard, true);
-    number_option(dead_discard, false);
-    text_option(dead_discard, "--code", "code", "only those with this error code", false);
-    text_option(dead_discard, "--why", "why", "the reason, for the log", true);
-
     CLI::App* waiting = app.add_subcommand("waiting", "what belongs to nobody yet, for a person to decide");
     waiting->require_subcommand(1);
     simple(*waiting, "list", "list it", "waiting-list", "clrbus waiting list");

@@ -8,6 +8,7 @@
 #include "routing/endpoints.hpp"
 #include "routing/faults.hpp"
 #include "routing/route_graph.hpp"
+#include "storage/originals.hpp"
 
 namespace clrbus {
 namespace {
@@ -16,6 +17,13 @@ constexpr std::chrono::seconds kSuspectsTime{30};      // in which suspects run 
 constexpr std::size_t kAskThreads = 8;                 // of a route: so many questions at once
 constexpr std::chrono::seconds kRetireWait{5};         // for what is in hand, before the next generation starts
 constexpr std::chrono::milliseconds kRetireLook{100};  // between two looks at old generations
+
+constexpr const char* kRecordsAccount = "records";
+
+// Where a split of this message stopped (worker_split.cpp).
+std::string split_note(const std::string& route, const std::string& id) {
+    return "split/" + route + "/" + id;
+}
 
 // At start there is nothing else to do than to wait for the disk.
 void commit_and_wait(Queues& queues, Executor& executor, Unit unit) {
@@ -300,27 +308,84 @@ std::unique_ptr<Inbox> RouteEngine::inbox(const CompiledRoute& route, const Conf
                                                           parts_.clock, parts_.state_dir / "spool"});
 }
 
-void RouteEngine::replay(const std::string& route, std::uint64_t sequence, CommitDone done) {
-    const auto found = parts_.queues.browse("dead/" + route, sequence, 1);
+BrowsedMessage RouteEngine::dead_one(const std::string& route, std::uint64_t sequence) const {
+    auto found = parts_.queues.browse("dead/" + route, sequence, 1);
     if (found.empty() || found.front().sequence != sequence)
-        throw Error(Fault::kPoison, "DEAD-001", "replaying", "there is no such dead letter");
+        throw Error(Fault::kPoison, "DEAD-001", "looking for a dead letter", "there is none of this number");
+    return std::move(found.front());
+}
+
+std::shared_ptr<const CompiledRoute> RouteEngine::route_or_refuse(const std::string& id) const {
+    auto found = route(id);
+    if (!found) throw Error(Fault::kPoison, "DEAD-005", "replaying", "there is no route '" + id + "', or it does not compile");
+    return found;
+}
+
+void RouteEngine::replay(const std::string& route, std::uint64_t sequence, CommitDone done, const ReplayOptions& options) {
+    const BrowsedMessage dead = dead_one(route, sequence);
     Unit unit;
-    Put put;
-    // What an endpoint refused goes to that endpoint again: its route is done with it.
-    const std::string endpoint(found.front().headers.get(kEndpointHeader));
-    put.queue = endpoint.empty() ? "in/" + route : endpoint;
-    put.message = found.front().message;
-    put.headers = without_dead_facts(found.front().headers);
-    put.headers.remove(kEndpointHeader);
-    unit.outputs.push_back(std::move(put));
     unit.settled.push_back({"dead/" + route, sequence});
-    unit.ledger.push_back({endpoint.empty() ? route : endpoint, Outcome::kMade, 1});
+    if (route == kRecordsAccount) {
+        unit.outputs.push_back({kRecordsAccount, dead.message, without_dead_facts(dead.headers), {}});
+        unit.ledger.push_back({kRecordsAccount, Outcome::kTaken, 1});
+    } else if (const std::string endpoint(dead.headers.get(kEndpointHeader)); !endpoint.empty()) {
+        // What an endpoint refused goes to that endpoint again: its route is done with it.
+        Headers headers = without_dead_facts(dead.headers);
+        headers.remove(kEndpointHeader);
+        unit.outputs.push_back({endpoint, dead.message, std::move(headers), {}});
+        unit.ledger.push_back({endpoint, Outcome::kMade, 1});
+    } else {
+        const auto compiled = route_or_refuse(route);
+        unit.outputs.push_back(replay_put(*compiled, dead, options));
+        unit.ledger.push_back({route, Outcome::kMade, 1});
+        if (options.from == ReplayOptions::From::kStart && !dead.headers.has(header::kPosition))
+            unit.notes.push_back({split_note(route, dead.message.message_id()), std::nullopt});
+    }
     parts_.queues.commit(std::move(unit), parts_.workers, std::move(done));
+}
+
+void RouteEngine::check_replay(const std::string& route, std::uint64_t sequence, const ReplayOptions& options) const {
+    const BrowsedMessage dead = dead_one(route, sequence);
+    if (route != kRecordsAccount && !dead.headers.has(kEndpointHeader)) replay_put(*route_or_refuse(route), dead, options);
+}
+
+std::string RouteEngine::dead_body(const BrowsedMessage& dead, std::size_t most) const {
+    if (!dead.headers.has("clrbus-spooled")) return dead.message.body_copy().substr(0, most);
+    const auto original = parts_.originals.open(dead.headers.get(header::kOriginal));
+    std::string out(std::min<std::uint64_t>(most, original->size()), '\0');
+    std::size_t have = 0;
+    for (std::size_t n = 1; n != 0 && have < out.size(); have += n) n = original->read(out.data() + have, out.size() - have);
+    out.resize(have);
+    return out;
+}
+
+ReplayPlan RouteEngine::plan(const std::string& route, std::uint64_t sequence, const ReplayOptions& options) const {
+    const BrowsedMessage dead = dead_one(route, sequence);
+    if (route == kRecordsAccount) {
+        ReplayPlan out;
+        out.records = 1;
+        out.outputs.push_back({kRecordsAccount, dead.message.message_id()});
+        return out;
+    }
+    if (const std::string endpoint(dead.headers.get(kEndpointHeader)); !endpoint.empty()) {
+        ReplayPlan out;
+        out.others = 1;
+        out.outputs.push_back({output_name(endpoint), dead.message.message_id()});
+        out.outside.push_back({"endpoint", "sends to", endpoint, 1});
+        return out;
+    }
+    const auto compiled = route_or_refuse(route);
+    std::optional<std::string> note;
+    if (options.from != ReplayOptions::From::kStart) note = parts_.queues.note(split_note(route, dead.message.message_id()));
+    return plan_replay(*compiled, replay_put(*compiled, dead, options), parts_.originals, note);
 }
 
 void RouteEngine::discard(const std::string& route, std::uint64_t sequence, CommitDone done) {
     Unit unit;
     unit.settled.push_back({"dead/" + route, sequence});
+    const auto found = parts_.queues.browse("dead/" + route, sequence, 1);
+    if (!found.empty() && found.front().sequence == sequence)
+        unit.notes.push_back({split_note(route, found.front().message.message_id()), std::nullopt});
     parts_.queues.commit(std::move(unit), parts_.workers, std::move(done));
 }
 

@@ -14,6 +14,7 @@
 
 #include "routing/inbox.hpp"
 #include "routing/receipts.hpp"
+#include "routing/replay.hpp"
 #include "routing/route.hpp"
 #include "routing/step_keeper.hpp"
 #include "routing/worker.hpp"
@@ -52,8 +53,14 @@ public:
     StepKeeper& keeper() { return keeper_; }  // what waits in steps
     std::size_t retired() const;              // generations that still have work in hand
 
-    // A dead letter back into its inbox, as the same message with a new attempt; one Unit. done: on the workers.
-    void replay(const std::string& route, std::uint64_t sequence, CommitDone done);
+    // A dead letter back into its inbox, as the same message with a new attempt; one Unit. "records": those of the learner
+    // records, back into their queue. done: on the workers. Throws Error(kPoison, "DEAD-…") before anything is done.
+    void replay(const std::string& route, std::uint64_t sequence, CommitDone done, const ReplayOptions& options = {});
+    // What that would do.
+    ReplayPlan plan(const std::string& route, std::uint64_t sequence, const ReplayOptions& options = {}) const;
+    void check_replay(const std::string& route, std::uint64_t sequence, const ReplayOptions& options) const;
+    // The bytes of a dead letter, from originals/ where they are large; at most so many.
+    std::string dead_body(const BrowsedMessage& dead, std::size_t most) const;
     void discard(const std::string& route, std::uint64_t sequence, CommitDone done);
 
 private:
@@ -71,6 +78,8 @@ private:
     Threads* threads_of(const CompiledRoute& route);  // null: it asks nobody
     std::shared_ptr<RouteWorker> make_worker(const std::shared_ptr<const CompiledRoute>& route, const RouteState& before);
     std::vector<std::shared_ptr<RouteWorker>> workers() const;
+    BrowsedMessage dead_one(const std::string& route, std::uint64_t sequence) const;
+    std::shared_ptr<const CompiledRoute> route_or_refuse(const std::string& id) const;
     void free_retired(const std::stop_token& stop);
     void run_suspects(const std::stop_token& stop);
     std::string route_of(std::uint64_t sequence) const;  // in whose inbox it waits; "" when it is gone

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "routing/replay.hpp"
+
 namespace clrbus {
 namespace {
 
@@ -38,6 +40,7 @@ Put dead_letter(const std::string& route, const Message& message, const Headers&
 }
 
 Headers without_dead_facts(Headers headers) {
+    headers.remove(header::kDeadDocument);
     for (const std::string_view name : kDeadFacts) headers.remove(name);
     return headers;
 }

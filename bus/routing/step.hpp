@@ -29,6 +29,15 @@ public:
     virtual Flow apply(Work& work) const = 0;
     // Whether there is a document behind this step, when there was one in front of it or not.
     virtual bool leaves_document(bool before) const { return before; }
+    // What the step does outside of the bus when a message comes to it, for those who look before they replay: "asks" a far
+    // side, "runs" a program. Outputs that it puts into queues are none of these.
+    struct Effect {
+        std::string kind, target;
+    };
+    virtual std::vector<Effect> effects() const { return {}; }
+    // The document that leaves is the one that came: a message that fails behind it can start from its bytes again.
+    virtual bool reads_only() const { return false; }
+
     // The steps inside this one, a list for each branch. What a branch does not end goes on behind this step, or not.
     virtual std::vector<const std::vector<std::unique_ptr<Step>>*> branches() const { return {}; }
     virtual bool goes_on_behind() const { return true; }

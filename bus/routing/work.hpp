@@ -71,6 +71,7 @@ struct Work {
     // Changes of state.db that the Unit relies on: they are on disk before it is committed.
     std::vector<std::function<void(storage::StepTables&)>> changes;
     std::vector<std::function<void()>> on_dead;  // what to take back when it is dead-lettered
+    std::uint32_t suppressed = 0;                // outputs that a replay did not ask for (replay.hpp)
     bool goes_on = false;  // an output is this message itself, to go on later (continuation.hpp): it has no outcome yet
 
     // The headers and door facts as XPath variables.

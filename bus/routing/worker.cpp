@@ -10,6 +10,7 @@
 #include "crypto/hash.hpp"
 #include "routing/continuation.hpp"
 #include "routing/faults.hpp"
+#include "routing/replay.hpp"
 #include "routing/splitter.hpp"
 #include "routing/step_keeper.hpp"
 #include "storage/originals.hpp"
@@ -384,13 +385,12 @@ void RouteWorker::run_whole(const TakenMessage& message, Work& work) {
         work.headers.remove(header::kAtBody);
         apply_steps_from(route_->steps(), at, work);
     }
+    suppress_outputs(work);
     Unit unit;
     unit.outputs = std::move(work.outputs);
     unit.ledger = std::move(work.ledger);
     unit.notes = std::move(work.notes);
-    const Outcome outcome = work.duplicate         ? Outcome::kDuplicate
-                            : unit.outputs.empty() ? Outcome::kFiltered
-                                                   : Outcome::kDelivered;
+    const Outcome outcome = outcome_of(work, unit.outputs);
     if (work.goes_on) {
         unit.settled.push_back({message.queue, message.sequence});
         forget_suspect(unit, message);
@@ -447,6 +447,7 @@ void RouteWorker::settle_fault(const TakenMessage& message, const Work& work, co
     for (const std::string_view name : {header::kAtStep, header::kAtBody}) {  // what its body is
         if (message.headers.has(name)) unit.outputs.back().headers.set(name, message.headers.get(name));
     }
+    keep_document(unit.outputs.back(), *route_, work);
     unit.settled.push_back({message.queue, message.sequence});
     unit.ledger.push_back({route_->id(), Outcome::kDead, 1});
     forget_suspect(unit, message);

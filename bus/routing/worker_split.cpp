@@ -10,6 +10,7 @@
 #include "core/ids.hpp"
 #include "core/log.hpp"
 #include "routing/faults.hpp"
+#include "routing/replay.hpp"
 #include "routing/splitter.hpp"
 #include "routing/step_keeper.hpp"
 #include "routing/worker.hpp"
@@ -117,12 +118,8 @@ void RouteWorker::run_split(const TakenMessage& message, Work& parent) {
         try {
             if (record.broken != nullptr) throw Error(*record.broken);
             apply_steps(route_->steps(), work);
-            if (!work.goes_on)
-                unit.ledger.push_back({route_->id(),
-                                       work.duplicate         ? Outcome::kDuplicate
-                                       : work.outputs.empty() ? Outcome::kFiltered
-                                                              : Outcome::kDelivered,
-                                       1});
+            suppress_outputs(work);
+            if (!work.goes_on) unit.ledger.push_back({route_->id(), outcome_of(work, work.outputs), 1});
             for (Put& put : work.outputs) {
                 unit_bytes += put.message.size();
                 unit.outputs.push_back(std::move(put));
@@ -147,6 +144,7 @@ void RouteWorker::run_split(const TakenMessage& message, Work& parent) {
             } else {
                 for (const auto& take_back : work.on_dead) take_back();
                 unit.outputs.push_back(dead_letter(*route_, body, work.headers, e, parts_.clock.now()));
+                keep_document(unit.outputs.back(), *route_, work);
                 unit.ledger.push_back({route_->id(), Outcome::kDead, 1});
                 ++dead;
                 if (++dead_in_a_row >= kDeadInARow) last_code = e.code();

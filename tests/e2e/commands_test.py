@@ -112,9 +112,16 @@ def dead_letters(bus):
     two = bus.command('dead', 'list', 'pesc')['dead']
     assert len(two) == 2 and all(d['path'].endswith('CourseCreditUnits') for d in two), two
     number = str(two[0]['number'])
-    shown = bus.command('dead', 'show', 'pesc', number)
+    assert 'body' not in bus.command('dead', 'show', 'pesc', number), 'values without --values'
+    shown = bus.command('dead', 'show', 'pesc', number, '--values')
     assert shown['body'].startswith('<?xml') and shown['code'] == two[0]['code'], shown['code']
-    assert bus.command('dead', 'replay', 'pesc', number, '--dry-run') ['dry'] is True
+    plan = bus.command('dead', 'replay', 'pesc', number, '--dry-run')
+    assert plan['dry'] is True and plan['would_fail'] == 1 and plan['records'] == 0, plan
+    assert bus.command('dead', 'replay', 'pesc', '--code', two[0]['code'])['dry'] is True, 'a selection is only looked at without --yes'
+    assert bus.command('dead', 'replay', 'pesc', '--code', 'NONE-000', '--yes')['replayed'] == 0
+    assert bus.command('dead', 'replay', 'pesc', '--since', '2999-01-01')['selected'] == 0
+    bus.command('dead', 'replay', 'pesc', number, '--only', 'nonsense', expect=1)
+    bus.command('dead', 'replay', 'pesc', number, '--from-step', '--from-start', expect=2)
     assert len(bus.command('dead', 'list', 'pesc')['dead']) == 2, 'a dry run changed something'
     assert bus.command('dead', 'replay', 'pesc', number)['replayed'] == 1
     again = wait_for('it to die again', lambda: (lambda d: d if len(d) == 2 and number not in {str(x['number']) for x in d} else None)(bus.dead_letters('pesc')))

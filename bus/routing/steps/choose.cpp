@@ -1,4 +1,6 @@
 // choose: content-based router.
+#include <algorithm>
+
 #include "config/config.hpp"
 #include "core/error.hpp"
 #include "routing/assets.hpp"
@@ -28,6 +30,11 @@ public:
         out.reserve(branches_.size());
         for (const Branch& branch : branches_) out.push_back(&branch.steps);
         return out;
+    }
+    bool reads_only() const override {
+        return std::all_of(branches_.begin(), branches_.end(), [](const Branch& branch) {
+            return std::all_of(branch.steps.begin(), branch.steps.end(), [](const auto& step) { return step->reads_only(); });
+        });
     }
 
 private:

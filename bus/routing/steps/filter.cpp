@@ -15,6 +15,7 @@ public:
         work.filtered = reason_;
         return Flow::kDone;
     }
+    bool reads_only() const override { return true; }
 
 private:
     std::shared_ptr<const XPath> test_;

@@ -14,6 +14,7 @@ public:
         log::write(level_, "route", text_);
         return Flow::kNext;
     }
+    bool reads_only() const override { return true; }
 
 private:
     log::Level level_;

@@ -24,6 +24,7 @@ public:
         work.validated = parsers_.validates();
         return Flow::kNext;
     }
+    bool reads_only() const override { return true; }
 
 private:
     std::shared_ptr<const Schemas> schemas_;  // shared with the parsers
@@ -40,6 +41,7 @@ public:
         work.parsed = true;
         return Flow::kNext;
     }
+    bool reads_only() const override { return true; }
 
 private:
     FormatPlan plan_;

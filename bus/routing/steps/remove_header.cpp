@@ -14,6 +14,7 @@ public:
         work.headers.remove(name_);
         return Flow::kNext;
     }
+    bool reads_only() const override { return true; }
 
 private:
     std::string name_;

@@ -21,6 +21,7 @@ public:
         work.headers.set(name_, value);
         return Flow::kNext;
     }
+    bool reads_only() const override { return true; }
 
 private:
     std::string name_, value_;

@@ -18,6 +18,7 @@ public:
         schemas_->validate(work.document);
         return Flow::kNext;
     }
+    bool reads_only() const override { return true; }
 
 private:
     std::shared_ptr<const Schemas> schemas_;  // shared by all routes that name these files
