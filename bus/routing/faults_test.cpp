@@ -19,7 +19,7 @@ Error passing() {
     e.may_pass();
     return e;
 }
-Error away() {
+Error fault_away() {
     return Error(Fault::kAway, "TEST-002", "asking", "nobody answers");
 }
 
@@ -118,7 +118,7 @@ TEST_F(Faults, AttemptsAreCountedAcrossARestart) {
 TEST_F(Faults, AFarSideThatIsAwayCostsNoAttemptHoweverOften) {
     route("r", kNotes);
     put_in_front("r", [this](const Work& work) {
-        if (visits_.add(work) < 50) throw away();
+        if (visits_.add(work) < 50) throw fault_away();
     });
     start();
     put("r", "<note><who>ada</who><n>1</n></note>");
@@ -155,7 +155,7 @@ TEST_F(Faults, AChildWhoseFarSideIsAwayHoldsItsParentAtItsPlaceAndNothingElse) {
     std::atomic<bool> is_away{true};
     put_in_front("r", [this, &is_away](const Work& work) {
         visits_.add(work);
-        if (work.number == 4 && is_away) throw away();
+        if (work.number == 4 && is_away) throw fault_away();
     });
     start();
     put("r", rows(6));

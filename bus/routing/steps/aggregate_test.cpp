@@ -6,13 +6,13 @@ namespace {
 
 using testing::ElementsAre;
 
-constexpr const char* kBehind = R"(<transform stylesheet="members.xsl"/><to><records/></to>)";
+constexpr const char* kBehindAggregate = R"(<transform stylesheet="members.xsl"/><to><records/></to>)";
 constexpr const char* kQueue = "step/r/aggregate-1";
 
 class AggregateTest : public StatefulTest {
 protected:
     void aggregate(const std::string& attributes) {
-        route("r", "<aggregate correlation=\"/note/who\" " + attributes + "/>" + kBehind);
+        route("r", "<aggregate correlation=\"/note/who\" " + attributes + "/>" + kBehindAggregate);
     }
 };
 
@@ -181,8 +181,8 @@ TEST_F(AggregateTest, TheSameMessageTwiceCountsOnce) {
 }
 
 TEST_F(AggregateTest, ChildrenOfASplitAreMembers) {
-    route("r",
-          std::string(R"(<split format="xml" path="notes/note"/><aggregate correlation="/note/who" count="2"/>)") + kBehind);
+    route("r", std::string(R"(<split format="xml" path="notes/note"/><aggregate correlation="/note/who" count="2"/>)") +
+                   kBehindAggregate);
     start();
     std::string all = "<notes>";
     for (int n = 1; n <= 600; ++n) all += note("p" + std::to_string(n % 300), n);

@@ -7,12 +7,12 @@ namespace {
 using testing::ElementsAre;
 
 constexpr const char* kQueue = "step/r/resequence-1";
-constexpr const char* kBehind = R"(<transform stylesheet="note.xsl"/><to><records/></to>)";
+constexpr const char* kBehindResequence = R"(<transform stylesheet="note.xsl"/><to><records/></to>)";
 
 class ResequenceTest : public StatefulTest {
 protected:
     void resequence(const std::string& attributes) {
-        route("r", "<resequence number=\"/note/n\" " + attributes + "/>" + kBehind);
+        route("r", "<resequence number=\"/note/n\" " + attributes + "/>" + kBehindResequence);
     }
 };
 

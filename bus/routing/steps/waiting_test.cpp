@@ -8,17 +8,17 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-constexpr const char* kBehind = R"(<transform stylesheet="note.xsl"/><to><records/></to>)";
+constexpr const char* kBehindWaiting = R"(<transform stylesheet="note.xsl"/><to><records/></to>)";
 
 class WaitingTest : public StatefulTest {};
 
 TEST_F(WaitingTest, ADelayHasOneTimeToWaitFor) {
-    route("r", std::string("<delay for=\"PT1H\" until=\"/x\"/>") + kBehind);
+    route("r", std::string("<delay for=\"PT1H\" until=\"/x\"/>") + kBehindWaiting);
     EXPECT_EQ(load().errors.at(0).code(), "ROUTE-052");
 }
 
 TEST_F(WaitingTest, ADelayWaitsItsTimeAcrossARestart) {
-    route("r", std::string("<delay for=\"PT1H\"/>") + kBehind);
+    route("r", std::string("<delay for=\"PT1H\"/>") + kBehindWaiting);
     start();
     put("r", note("a", 1));
     until_known("step/r/delay-1", 1);
@@ -40,7 +40,7 @@ TEST_F(WaitingTest, ADelayWaitsItsTimeAcrossARestart) {
 }
 
 TEST_F(WaitingTest, ADelayWaitsUntilTheTimeThatTheMessageNames) {
-    route("r", std::string("<delay until=\"/note/at\" longest=\"P10D\"/>") + kBehind);
+    route("r", std::string("<delay until=\"/note/at\" longest=\"P10D\"/>") + kBehindWaiting);
     start();
     put("r", note("past", 1, "<at>2020-01-01T00:00:00Z</at>"));
     put("r", note("soon", 2, "<at>2026-11-24T14:00:00+01:00</at>"));
@@ -58,7 +58,7 @@ TEST_F(WaitingTest, ADelayWaitsUntilTheTimeThatTheMessageNames) {
 }
 
 TEST_F(WaitingTest, ADelayBehindASplitHoldsChildren) {
-    route("r", std::string(R"(<split format="csv"/><delay for="PT1M"/>)") + kBehind);
+    route("r", std::string(R"(<split format="csv"/><delay for="PT1M"/>)") + kBehindWaiting);
     start();
     std::string csv = "who,n\n";
     for (int n = 1; n <= 700; ++n) csv += "p" + std::to_string(n) + "," + std::to_string(n) + "\n";
@@ -75,7 +75,7 @@ TEST_F(WaitingTest, ADelayBehindASplitHoldsChildren) {
 }
 
 TEST_F(WaitingTest, ASplitWaitsForAStepThatIsFull) {
-    route("r", std::string(R"(<split format="csv"/><delay for="PT1M" most-waiting="500"/>)") + kBehind);
+    route("r", std::string(R"(<split format="csv"/><delay for="PT1M" most-waiting="500"/>)") + kBehindWaiting);
     start();
     std::string csv = "who,n\n";
     for (int n = 1; n <= 1200; ++n) csv += "p" + std::to_string(n) + "," + std::to_string(n) + "\n";
@@ -91,7 +91,7 @@ TEST_F(WaitingTest, ASplitWaitsForAStepThatIsFull) {
 }
 
 TEST_F(WaitingTest, AThrottleSpacesEvenlyAndARestartDoesNotDoubleTheRate) {
-    route("r", std::string("<throttle rate=\"6\" per=\"PT1M\"/>") + kBehind);
+    route("r", std::string("<throttle rate=\"6\" per=\"PT1M\"/>") + kBehindWaiting);
     start();
     for (int n = 1; n <= 8; ++n) put("r", note("a", n));
     until_known("step/r/throttle-1", 7);
@@ -115,7 +115,7 @@ TEST_F(WaitingTest, AThrottleSpacesEvenlyAndARestartDoesNotDoubleTheRate) {
 }
 
 TEST_F(WaitingTest, AThrottleCountsEachKeyAlone) {
-    route("r", std::string("<throttle rate=\"1\" per=\"PT1M\" burst=\"2\" key=\"/note/who\"/>") + kBehind);
+    route("r", std::string("<throttle rate=\"1\" per=\"PT1M\" burst=\"2\" key=\"/note/who\"/>") + kBehindWaiting);
     start();
     for (int n = 1; n <= 3; ++n) {
         put("r", note("a", n));
@@ -131,7 +131,7 @@ TEST_F(WaitingTest, AThrottleCountsEachKeyAlone) {
 constexpr const char* kUnique = R"(<deduplicate key="/note/who" window="P1D"/>)";
 
 TEST_F(WaitingTest, DeduplicateLetsTheFirstPassAndCountsTheOthers) {
-    route("r", std::string(kUnique) + kBehind);
+    route("r", std::string(kUnique) + kBehindWaiting);
     start();
     for (int n = 1; n <= 3; ++n) put("r", note("a", n));
     put("r", "<note><n>1</n></note>");
@@ -151,7 +151,7 @@ TEST_F(WaitingTest, DeduplicateLetsTheFirstPassAndCountsTheOthers) {
 }
 
 TEST_F(WaitingTest, DeduplicateForgetsTheOldestBeyondItsCount) {
-    route("r", std::string(R"(<deduplicate key="/note/who" most="2"/>)") + kBehind);
+    route("r", std::string(R"(<deduplicate key="/note/who" most="2"/>)") + kBehindWaiting);
     start();
     for (int n = 1; n <= 3; ++n) {
         put("r", note("p" + std::to_string(n), n));
@@ -168,7 +168,7 @@ TEST_F(WaitingTest, DeduplicateForgetsTheOldestBeyondItsCount) {
 }
 
 TEST_F(WaitingTest, AKeyComesBackFromAMessageThatDiesBehind) {
-    route("r", std::string(kUnique) + R"(<validate schema="note.xsd"/>)" + kBehind);
+    route("r", std::string(kUnique) + R"(<validate schema="note.xsd"/>)" + kBehindWaiting);
     start();
     put("r", "<note><who>a</who><n>broken</n></note>");
     settle("r");
@@ -180,7 +180,7 @@ TEST_F(WaitingTest, AKeyComesBackFromAMessageThatDiesBehind) {
 }
 
 TEST_F(WaitingTest, DeduplicateJudgesChildrenOfASplit) {
-    route("r", std::string(R"(<split format="csv"/><deduplicate key="/row/who"/>)") + kBehind);
+    route("r", std::string(R"(<split format="csv"/><deduplicate key="/row/who"/>)") + kBehindWaiting);
     start();
     std::string csv = "who,n\n";
     for (int n = 1; n <= 1200; ++n) csv += "p" + std::to_string(n % 400) + "," + std::to_string(n) + "\n";
@@ -206,7 +206,7 @@ TEST_F(WaitingTest, ADryRunWaitsForNothing) {
 TEST_F(WaitingTest, NeedsLocalStateIsSaid) {
     route("r", std::string(
                    R"(<choose><when test="/note"><delay for="PT1H"/></when><otherwise><log text="x"/></otherwise></choose>)") +
-                   kBehind);
+                   kBehindWaiting);
     const auto loaded = load();
     ASSERT_EQ(loaded.routes.size(), 1U);
     ASSERT_EQ(loaded.routes[0]->stateful().size(), 1U);
@@ -214,7 +214,7 @@ TEST_F(WaitingTest, NeedsLocalStateIsSaid) {
 }
 
 TEST_F(WaitingTest, TwoStepsOfOneIdAreRefused) {
-    route("r", std::string(R"(<delay for="PT1H" id="x"/><delay for="PT1H" id="x"/>)") + kBehind);
+    route("r", std::string(R"(<delay for="PT1H" id="x"/><delay for="PT1H" id="x"/>)") + kBehindWaiting);
     EXPECT_EQ(load().errors.at(0).code(), "ROUTE-050");
 }
 
