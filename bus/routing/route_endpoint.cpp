@@ -61,7 +61,7 @@ std::vector<Config> asked_elements(const Config& route) {
     std::vector<Config> out;
     for (const Config& child : route.children()) {
         if (child.name() == "from") continue;
-        if (child.name() == "enrich") {
+        if (child.name() == "enrich" || child.name() == "request-reply") {
             out.push_back(adapter_element(child));
         } else {
             const auto inside = asked_elements(child);

@@ -164,6 +164,7 @@ const Step* find_step(const Steps& steps, std::string_view label) {
     STEP("circuit-breaker", make_circuit_breaker, never, false) \
     STEP("enrich", make_enrich, always, false)                  \
     STEP("program", make_program, never, false)                 \
+    STEP("request-reply", make_request_reply, never, false)     \
     STEP("log", make_log, never, false)                         \
     STEP("to", make_to, to_records, true)
 

@@ -22,12 +22,20 @@ std::vector<StepDriver> endpoint_step_drivers() {
     enrich.away = [](StepWorld& world) { world.far_side_away(true); };
     enrich.back = [](StepWorld& world) { world.far_side_away(false); };
 
+    StepDriver reply;
+    reply.step = "request-reply";
+    reply.steps = R"(<request-reply name="judge"><c:post xmlns:c="urn:contract"/></request-reply><to><route id="a"/></to>)";
+    reply.body = endpoint_note;
+    reply.outputs = {{"in/a", 1}};
+    reply.away = enrich.away;
+    reply.back = enrich.back;
+
     StepDriver to;
     to.step = "to";
     to.steps = R"(<to><c:post xmlns:c="urn:contract"/></to>)";
     to.body = endpoint_note;
     to.outputs = {{"out/r/post", 1}};
-    return {enrich, to};
+    return {enrich, reply, to};
 }
 
 }  // namespace clrbus::contract

@@ -7,7 +7,7 @@
 #include "core/error.hpp"
 #include "core/ids.hpp"
 #include "crypto/hash.hpp"
-#include "formats/json.hpp"
+#include "routing/answer.hpp"
 #include "routing/answer_cache.hpp"
 #include "routing/assets.hpp"
 #include "routing/endpoints.hpp"
@@ -94,23 +94,10 @@ private:
         return answer;
     }
 
-    std::string answer_text(const CachedAnswer& answer) const {
-        try {
-            const bool json =
-                options_.format.empty() ? answer.content_type.find("json") != std::string::npos : options_.format == "json";
-            return json ? parse_json(answer.body).write() : parsers_.parse(answer.body).write();
-        } catch (const Error& e) {
-            // The far side's mistake: it may answer better.
-            throw Error(Fault::kPoison, "ROUTE-136", "reading the answer of '" + options_.endpoint + "'",
-                        e.code() + ": it cannot be read")
-                .expected(options_.format.empty() ? "XML, or JSON and a content type that says so" : options_.format)
-                .may_pass();
-        }
-    }
-
     void merge(Work& work, const std::string& state, const CachedAnswer* answer) const {
         std::string both = "<enrich><message>" + work.document.write() + "</message><answer state=\"" + state + "\">";
-        if (answer != nullptr) both += answer_text(*answer);
+        if (answer != nullptr)
+            both += read_answer(options_.endpoint, options_.format, answer->body, answer->content_type).write();
         both += "</answer></enrich>";
         work.document = options_.merge->transform(parsers_.parse(both), parameters(work));
         work.validated = false;

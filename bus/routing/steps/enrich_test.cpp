@@ -216,6 +216,56 @@ TEST_F(EnrichTest, RefusesWhatCannotBeAsked) {
                 HasSubstr("ROUTE-011"));
 }
 
+class RequestReplyTest : public EnrichTest {
+protected:
+    void request(const std::string& attributes = "") {
+        route("r", "<request-reply name=\"people\" " + attributes + "><f:post xmlns:f=\"urn:fake\"/></request-reply>" +
+                       "<to><route id=\"a\"/></to><on-fault><attempts most=\"3\" first=\"PT0S\"/></on-fault>");
+    }
+};
+
+TEST_F(RequestReplyTest, TheAnswerGoesOnInPlaceOfTheMessage) {
+    request();
+    asked_.say([](const Question& question) {
+        EXPECT_EQ(question.body, "<m id=\"1\"/>");
+        return says("<answer/>");
+    });
+    start();
+    put_m(1);
+    settle_all({"r", "a"});
+    EXPECT_THAT(bodies("a"), UnorderedElementsAre("<answer/>"));
+    EXPECT_EQ(got("a")[0].headers.get("request-id"), asked_.questions.at(0).id);
+}
+
+TEST_F(RequestReplyTest, ARequestThatWaitsSurvivesARestartAndHasTheSameId) {
+    request("timeout=\"PT1S\"");
+    asked_.silent = true;
+    start();
+    put_m(1);
+    until("asked", [&] { return asked_.asked() == 1; });
+    close();
+    asked_.silent = false;
+    asked_.say([](const Question&) { return says("<answer/>"); });
+    start();
+    settle_all({"r", "a"});
+    EXPECT_THAT(bodies("a"), UnorderedElementsAre("<answer/>"));
+    for (const Question& question : asked_.questions) EXPECT_EQ(question.id, asked_.questions.at(0).id);
+}
+
+TEST_F(RequestReplyTest, DeadLettersWhatTheFarSideDoesNotKnow) {
+    request();
+    asked_.say([](const Question&) {
+        Reply reply;
+        reply.nothing = true;
+        return reply;
+    });
+    start();
+    put_m(1);
+    settle("r");
+    ASSERT_EQ(in("dead/r").size(), 1U);
+    EXPECT_EQ(in("dead/r")[0].headers.get(header::kDeadCode), "ROUTE-138");
+}
+
 TEST(AnswerCache, KeepsToItsLifeNumberAndBytes) {
     AnswerCache cache(std::chrono::seconds(10), 2, 1000);
     const AnswerCache::Time now{};
