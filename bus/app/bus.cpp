@@ -8,15 +8,17 @@
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <set>
+#include <shared_mutex>
 #include <thread>
 #include <utility>
 
 #include "adapter/adapter.hpp"
-#include "all_adapters.hpp"
 #include "amqp/listener.hpp"
 #include "app/backup.hpp"
 #include "app/clr_mount.hpp"
+#include "app/doors.hpp"
 #include "app/endpoint_factory.hpp"
 #include "app/reader_tokens.hpp"
 #include "app/secrets.hpp"
@@ -42,6 +44,8 @@
 #include "routing/assets.hpp"
 #include "routing/endpoints.hpp"
 #include "routing/engine.hpp"
+#include "routing/reloader.hpp"
+#include "routing/route_watch.hpp"
 #include "storage/originals.hpp"
 #include "storage/step_state.hpp"
 
@@ -68,15 +72,23 @@ std::vector<std::string> placeholders(const std::shared_ptr<const CodeLists>& li
 // What a user may at which address: publish:ROUTE for in/ROUTE, operate for reading dead letters and inboxes.
 class UserRights : public AmqpAccess {
 public:
-    UserRights(const std::vector<User>& users, const std::vector<std::shared_ptr<const CompiledRoute>>& routes) {
+    explicit UserRights(const std::vector<User>& users) {
         for (const User& user : users) rights_[user.name] = user.may;
-        // What an AMQP client sends is stored as it came: a route that drops takes nothing from it.
+    }
+    void follow(const std::vector<std::shared_ptr<const CompiledRoute>>& routes) {
+        std::set<std::string, std::less<>> open;
         for (const auto& route : routes) {
-            if (route->drops()) dropping_.insert(route->inbox());
+            // What an AMQP client sends is stored as it came: a route that drops takes nothing from it.
+            if (!route->drops()) open.insert(route->inbox());
         }
+        const std::unique_lock lock(mutex_);
+        open_ = std::move(open);
     }
     bool may_publish(std::string_view user, std::string_view address) const override {
-        if (address.rfind("in/", 0) != 0 || dropping_.count(address) != 0) return false;
+        {
+            const std::shared_lock lock(mutex_);
+            if (open_.count(address) == 0) return false;
+        }
         return has(user, "publish:*") || has(user, "publish:" + std::string(address.substr(3)));
     }
     bool may_read(std::string_view user, std::string_view address) const override {
@@ -89,8 +101,22 @@ private:
         return found != rights_.end() && std::find(found->second.begin(), found->second.end(), right) != found->second.end();
     }
     std::map<std::string, std::vector<std::string>, std::less<>> rights_;
-    std::set<std::string, std::less<>> dropping_;
+    mutable std::shared_mutex mutex_;
+    std::set<std::string, std::less<>> open_;  // inboxes of routes that take from AMQP clients
 };
+
+std::vector<std::string> route_ids(const std::vector<std::shared_ptr<const CompiledRoute>>& routes) {
+    std::vector<std::string> out;
+    for (const auto& route : routes) out.push_back(route->id());
+    return out;
+}
+
+HttpTokens::Entry token_entry(const Token& token) {
+    HttpTokens::check_strength(token.name, token.token);
+    HttpTokens::Entry out{token.name, HttpTokens::hash(token.token), token.may};
+    out.may.emplace_back("known");  // every token has it: whoever asks is somebody
+    return out;
+}
 
 }  // namespace
 
@@ -104,7 +130,6 @@ struct Bus::Impl {
     ThreadPool splits;
     ThreadPool doors;
     RouteAssets assets;
-    LoadedRoutes loaded;
     crypto::KeyFile keys;
     Secrets secrets;
     HttpClient client;
@@ -124,11 +149,14 @@ struct Bus::Impl {
     std::unique_ptr<ReaderTokens> readers;
     std::vector<std::unique_ptr<HttpServer>> http;
     std::vector<std::unique_ptr<amqp::AmqpListener>> amqp;
-    std::vector<std::unique_ptr<Inbox>> inboxes;
-    std::vector<std::pair<std::string, std::unique_ptr<Source>>> sources;  // name for people, door
+    std::unique_ptr<Doors> sources;
+    std::vector<HttpTokens::Entry> token_entries;  // of the configuration
+    std::optional<std::filesystem::path> development_ca;
+    std::unique_ptr<RouteReloader> reloader;
     std::unique_ptr<ClrMount> clr;
     std::unique_ptr<Management> management;
     std::unique_ptr<ControlServer> control;
+    std::unique_ptr<RouteWatch> watch;  // calls back into all of the above
     std::map<std::string, std::uint16_t> ports;
     bool stopped = true;
     std::atomic<bool> failed{false};
@@ -141,7 +169,6 @@ struct Bus::Impl {
           splits(2, "split"),
           doors(2, "door"),
           assets(asset_folders(settings, &secrets)),
-          loaded(load_routes(settings.routes, assets)),
           keys(crypto::KeyFile::load_or_create(state / "storage.key")),
           secrets(settings.root, settings.file),
           queues(queue_options()),
@@ -175,10 +202,9 @@ struct Bus::Impl {
 
     void build();
     void build_listener(const Listen& listen, const crypto::DevCertificates& development);
-    void build_doors();
     void build_endpoints();
+    void follow_rights(const std::vector<std::shared_ptr<const CompiledRoute>>& routes);
     AdapterContext adapter_context(const Config& endpoint);
-    std::vector<DoorHealth> door_health() const;
     std::vector<HealthPart> health() const;
     void stop();
 };
@@ -194,9 +220,17 @@ void raise_descriptor_limit() {
 void Bus::Impl::build() {
     raise_descriptor_limit();
     build_endpoints();
+    reloader = std::make_unique<RouteReloader>(
+        RouteReloader::Parts{queues, workers, clock, dir.path(), settings.routes, assets, settings.keep_last_good});
     engine = std::make_unique<RouteEngine>(
         RouteEngine::Parts{queues, originals, workers, splits, clock, dir.path(), settings.limits, endpoints.get()},
-        loaded.routes);
+        reloader->first(), [this](const CompiledRoute& route, bool fresh) {
+            try {
+                reloader->keeper("start", "start of the bus")(route, fresh);
+            } catch (const Error& e) {  // a full disk must not keep the bus from starting
+                log::warn("route", std::string("a generation is not kept: ") + e.what());
+            }
+        });
     // What was accepted stays until its retention ends; what a crash left half written goes.
     originals.sweep([](const std::string&) { return true; });
     applier = std::make_unique<records::Applier>(store, queues, workers);
@@ -205,9 +239,8 @@ void Bus::Impl::build() {
     std::vector<User> users = settings.users;
     std::vector<Token> all_tokens = settings.tokens;
     if (settings.development_access) {
-        std::vector<std::string> ids;
-        for (const auto& route : loaded.routes) ids.push_back(route->id());
-        access = dir.development_access(ids, std::filesystem::absolute(development.ca));
+        development_ca = std::filesystem::absolute(development.ca);
+        access = dir.development_access(route_ids(engine->routes()), *development_ca);
         users.insert(users.end(), access.users.begin(), access.users.end());
         all_tokens.insert(all_tokens.end(), access.tokens.begin(), access.tokens.end());
     }
@@ -219,22 +252,22 @@ void Bus::Impl::build() {
     for (const User& user : users) {
         if (!user.password.empty()) amqp_users.add(user.name, user.password);
     }
-    rights = std::make_unique<UserRights>(users, loaded.routes);
+    rights = std::make_unique<UserRights>(users);
+    rights->follow(engine->routes());
+    for (const Token& token : settings.tokens) token_entries.push_back(token_entry(token));
     std::vector<HttpTokens::Entry> entries;
-    for (const Token& token : all_tokens) {
-        HttpTokens::check_strength(token.name, token.token);
-        entries.push_back({token.name, HttpTokens::hash(token.token), token.may});
-        entries.back().may.emplace_back("known");  // every token has it: whoever asks is somebody
-    }
+    for (const Token& token : all_tokens) entries.push_back(token_entry(token));
     nodes = std::make_unique<AmqpNodes>(queues, workers, *rights, clock);
     readers = std::make_unique<ReaderTokens>(dir.path() / "readers.json", tokens, entries);
     clr = std::make_unique<ClrMount>(settings, institution, dir.path(), store, signing, tokens, clock);
 
     for (const Listen& listen : settings.listens) build_listener(listen, development);
-    build_doors();
+    sources =
+        std::make_unique<Doors>(Doors::Parts{*engine, [this](const Config& endpoint) { return adapter_context(endpoint); },
+                                             [this](const auto& routes) { follow_rights(routes); }});
 
     management = std::make_unique<Management>(Management::Parts{
-        queues, *engine, store, signing, clock, [this] { return door_health(); }, [this] { return endpoints->states(); },
+        queues, *engine, store, signing, clock, [this] { return sources->health(); }, [this] { return endpoints->states(); },
         [this](const std::string& route) { return endpoints->resume(route); }, [this] { return queues.failure(); },
         [this](const std::string& learner) { return readers->issue(learner); },
         [this](const std::string& who, const std::string& learner, const std::string& alg) {
@@ -247,7 +280,7 @@ void Bus::Impl::build() {
             const BackupDone done = make_backup({queues, store, dir.path(), CLRBUS_VERSION, {{"state.db", copy}}}, target);
             return Management::Parts::BackedUp{done.files, done.bytes, done.made};
         },
-        CLRBUS_VERSION, started});
+        CLRBUS_VERSION, started, *reloader});
 }
 
 void Bus::Impl::build_listener(const Listen& listen, const crypto::DevCertificates& development) {
@@ -274,6 +307,19 @@ void Bus::Impl::build_listener(const Listen& listen, const crypto::DevCertificat
                            metrics(exchange);
                        }});
         clr->mount(*server);
+        // Between two generations of a door nobody is there for a moment: who comes then is to come again.
+        HttpMount gap{.prefix = "/in", .methods = {"GET", "POST"}, .handle = [](const std::shared_ptr<HttpExchange>& exchange) {
+                          exchange->respond(http_problem(404, "HTTP-010", "there is nothing here"));
+                      }};
+        gap.admit = [this](const HttpRequest& request) {
+            HttpAdmission admission;
+            const std::string_view path = request.path;
+            const std::string_view rest = path.substr(std::min<std::size_t>(path.size(), 4));
+            if (sources && sources->restarting(rest.substr(0, rest.find('/'))))
+                admission.refuse = http_unavailable("HTTP-011", "the door is being opened anew", 1);
+            return admission;
+        };
+        server->mount(std::move(gap));
         ports[listen.name] = server->port();
         http.push_back(std::move(server));
         return;
@@ -305,28 +351,6 @@ AdapterContext Bus::Impl::adapter_context(const Config& endpoint) {
     return context;
 }
 
-void Bus::Impl::build_doors() {
-    const auto known = adapters::all_adapters();
-    const auto open = [&](const std::shared_ptr<const CompiledRoute>& route, const Config& door, const Config& endpoint,
-                          const AdapterInfo& info) {
-        AdapterContext context = adapter_context(endpoint);
-        inboxes.push_back(engine->inbox(*route, door));
-        context.inbox = inboxes.back().get();
-        sources.emplace_back(route->id() + " " + std::string(info.name), info.source(context));
-    };
-    for (const auto& route : loaded.routes) {
-        for (const Config& door : route->doors()) {
-            const Config endpoint = door.children().front();
-            const auto found = std::find_if(known.begin(), known.end(),
-                                            [&](const AdapterInfo* a) { return a->namespace_uri == endpoint.namespace_uri(); });
-            if (found == known.end() || (*found)->source == nullptr) {
-                endpoint.fail("CHECK-001", "no adapter has the namespace '" + std::string(endpoint.namespace_uri()) + "'");
-            }
-            open(route, door, endpoint, **found);
-        }
-    }
-}
-
 // Sinks and responders are made when the routes that name them come into force, now or later.
 void Bus::Impl::build_endpoints() {
     endpoints = std::make_unique<Endpoints>(
@@ -334,20 +358,21 @@ void Bus::Impl::build_endpoints() {
                          [this](const Config& element) { return make_responder(adapter_context(element)); }});
 }
 
-std::vector<DoorHealth> Bus::Impl::door_health() const {
-    std::vector<DoorHealth> out;
-    for (const auto& [name, source] : sources) {
-        const Source::Health health = source->health();
-        out.push_back({name, health.ok, health.text, health.since});
-    }
-    return out;
+// Who may publish where, when the routes changed.
+void Bus::Impl::follow_rights(const std::vector<std::shared_ptr<const CompiledRoute>>& routes) {
+    rights->follow(routes);
+    if (!development_ca) return;
+    access = dir.development_access(route_ids(routes), *development_ca);
+    std::vector<HttpTokens::Entry> entries = token_entries;
+    for (const Token& token : access.tokens) entries.push_back(token_entry(token));
+    readers->base(std::move(entries));
 }
 
 std::vector<HealthPart> Bus::Impl::health() const {
     std::vector<HealthPart> out;
     out.push_back({"journal", queues.failure().empty(), queues.failure()});
     for (const RouteState& state : engine->states()) out.push_back({"route '" + state.id + "'", !state.paused, state.reason});
-    for (const DoorHealth& door : door_health()) out.push_back({"door " + door.door, door.ok, door.text});
+    for (const DoorHealth& door : sources->health()) out.push_back({"door " + door.door, door.ok, door.text});
     for (const EndpointState& one : endpoints->states()) {
         // A far side that is away is no fault of this process; what waits for a person is.
         const bool ours = one.kind == EndpointState::Kind::kPaused || one.kind == EndpointState::Kind::kBroken;
@@ -355,13 +380,19 @@ std::vector<HealthPart> Bus::Impl::health() const {
         out.push_back(
             {"endpoint " + one.queue, !ours, away ? "away since " + to_rfc3339(one.since) + ": " + one.code : one.code});
     }
+    // A refused change is said, and is no reason to send the traffic elsewhere while the generation before runs on.
+    for (const RouteReloader::Refused& one : reloader->refused()) {
+        out.push_back({one.route.empty() ? "file '" + one.file.string() + "'" : "change of route '" + one.route + "'", one.runs,
+                       "refused since " + to_rfc3339(one.since) + ": " + one.code + ": " + one.text});
+    }
     return out;
 }
 
 void Bus::Impl::stop() {
     if (std::exchange(stopped, true)) return;
+    watch.reset();
     control.reset();
-    for (auto& [name, source] : sources) source->stop();
+    sources->stop();
     for (auto& server : http) server->stop(kGrace);
     for (auto& listener : amqp) listener->stop(kGrace);
     engine->stop();
@@ -396,14 +427,20 @@ void Bus::start() {
     impl_->applier->start();
     impl_->endpoints->start();
     impl_->engine->start();
-    for (auto& [name, source] : impl_->sources) source->start();
+    impl_->reloader->begin(*impl_->engine, *impl_->sources);
     for (auto& server : impl_->http) server->start();
     for (auto& listener : impl_->amqp) listener->start();
     impl_->control = std::make_unique<ControlServer>(
         impl_->dir.path() / "control.sock",
         [this](std::string_view request, const std::string& who) { return impl_->management->call(request, who); });
+    if (impl_->settings.watch_routes) {
+        RouteWatch::Options options;
+        options.settle = impl_->settings.routes_settle;
+        impl_->watch = std::make_unique<RouteWatch>(
+            impl_->reloader->folders(), [this, options] { impl_->reloader->reload("files", options.settle); }, options);
+    }
     impl_->dir.write_ports(impl_->ports);
-    log::info("bus", "running: " + std::to_string(impl_->loaded.routes.size()) + " routes");
+    log::info("bus", "running: " + std::to_string(impl_->engine->routes().size()) + " routes");
 }
 
 void Bus::stop() {
@@ -416,8 +453,22 @@ const std::map<std::string, std::uint16_t>& Bus::ports() const {
 bool Bus::failed() const {
     return impl_->failed;
 }
-const std::vector<Error>& Bus::route_errors() const {
-    return impl_->loaded.errors;
+void Bus::reload(const std::string& by) {
+    for (const auto& server : impl_->http) {
+        try {
+            if (server->tls()) server->reload_certificate();
+        } catch (const Error& e) {
+            log::error("http", std::string("the certificate of before stays: ") + e.what());
+        }
+    }
+    try {
+        impl_->reloader->reload(by);
+    } catch (const Error& e) {
+        log::error("route", std::string("loading the routes again: ") + e.what());
+    }
+}
+void Bus::abandon() {
+    impl_->engine->abandon();
 }
 
 }  // namespace clrbus::app

@@ -151,17 +151,46 @@ void show_plan(const object& answer) {
     std::cout << "\nDo it: the same command with --yes.\n";
 }
 
+void show_refused(const array& refused) {
+    for (const value& v : refused) {
+        const object& one = v.as_object();
+        std::cout << "\n  ! refused since " << cell(one.at("since")) << ": " << cell(one.at("code")) << "\n    "
+                  << cell(one.at("text")) << '\n';
+    }
+}
+
+// What did not hold, though the command was answered.
+int status_of(const std::string& command, const object& answer) {
+    if (command == "status") return answer.at("ok").as_bool() ? 0 : 1;
+    if (command == "ledger") return answer.at("balanced").as_bool() ? 0 : 1;
+    if (command == "route-list" || command == "route-reload") return list(answer, "refused").empty() ? 0 : 1;
+    return 0;
+}
+
 int show(const std::string& command, const object& answer) {
     if (command == "status") {
         show_status(answer);
-        return answer.at("ok").as_bool() ? 0 : 1;
+        return status_of(command, answer);
     }
     if (command == "ledger") {
         show_ledger(answer);
-        return answer.at("balanced").as_bool() ? 0 : 1;
+        return status_of(command, answer);
     }
     if (command == "queues") {
         table(list(answer, "queues"), {"queue", "ready", "in_hand", "delayed", "bytes", "oldest"});
+    } else if (command == "route-list") {
+        table(list(answer, "routes"), {"route", "generation", "state", "pinned", "file"});
+        show_refused(list(answer, "refused"));
+    } else if (command == "route-history") {
+        table(list(answer, "generations"), {"generation", "at", "by", "why"});
+    } else if (command == "route-diff") {
+        std::cout << cell(answer.at("diff"));
+    } else if (command == "route-reload" || command == "route-rollback" || command == "route-unpin") {
+        for (const char* name : {"activated", "gone", "pinned"}) {
+            for (const value& one : list(answer, name)) std::cout << name << "  " << cell(one) << '\n';
+        }
+        if (answer.at("pending").as_bool()) std::cout << "files still change: nothing was taken\n";
+        show_refused(list(answer, "refused"));
     } else if (command == "dead-list") {
         show_dead(answer);
     } else if (command == "dead-replay" && answer.at("dry").as_bool()) {
@@ -179,7 +208,7 @@ int show(const std::string& command, const object& answer) {
     } else {
         fields(answer);
     }
-    return 0;
+    return status_of(command, answer);
 }
 
 // The answer's object; on failure prints it and gives the exit status.
@@ -208,9 +237,7 @@ int ask(const Ask& question) {
     if (failed != 0) return failed;
     if (!question.json) return show(question.command, answer);
     std::cout << boost::json::serialize(answer) << '\n';
-    if (question.command == "status") return answer.at("ok").as_bool() ? 0 : 1;
-    if (question.command == "ledger") return answer.at("balanced").as_bool() ? 0 : 1;
-    return 0;
+    return status_of(question.command, answer);
 }
 
 int restore(const std::filesystem::path& backup, const std::filesystem::path& state, bool check, bool json) {

@@ -29,6 +29,10 @@ int ask_clr(Ask question, const std::filesystem::path& out, bool credential);
 int verify_file(const std::filesystem::path& file, const std::filesystem::path& jwks, const std::filesystem::path& state,
                 bool json);
 
+// clrbus run: until SIGTERM, then until what is in hand is through; a second one, or the deadline, ends it at once. SIGHUP
+// reads routes and certificates again.
+int run_bus(const std::filesystem::path& config, const std::filesystem::path& overlay, const std::filesystem::path& state);
+
 // clrbus check: the configuration and every route, as run would read them.
 int check(const std::filesystem::path& config, const std::filesystem::path& overlay, bool json);
 

@@ -1,9 +1,7 @@
 // The command line. CLI11 is included here alone: it costs more to compile than the rest of the folder.
 #include <CLI/CLI.hpp>
-#include <csignal>
 #include <iostream>
 
-#include "app/bus.hpp"
 #include "app/cli.hpp"
 #include "app/dead_cli.hpp"
 #include "app/settings.hpp"
@@ -18,43 +16,6 @@ using clrbus::app::Ask;
 constexpr const char* kFooter =
     "Exit status: 0 held, 1 did not hold (invalid, not found, not balanced, stuck), 2 wrong use, 3 configuration error,\n"
     "4 the bus or another far side is away. Every command prints one JSON document with --json.";
-
-int run_bus(const std::string& config, const std::string& overlay, const std::string& state) {
-    // Blocked before the first thread, so that only the wait below gets them.
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-    std::signal(SIGPIPE, SIG_IGN);
-    try {
-        const clrbus::app::Settings settings = clrbus::app::read_settings(config, overlay);
-        std::filesystem::create_directories(state);
-        std::filesystem::permissions(state, std::filesystem::perms::owner_all);
-        const clrbus::log::Session log({(std::filesystem::path(state) / "clrbus.log").string(), true, settings.log_level});
-        try {
-            clrbus::app::Bus bus(settings, state);
-            for (const auto& error : bus.route_errors())
-                clrbus::log::error("route", std::string("not started: ") + error.what());
-            bus.start();
-            int signal = 0;
-            sigwait(&signals, &signal);
-            clrbus::log::info("bus", "stopping");
-            bus.stop();
-            if (bus.failed()) {
-                clrbus::log::error("bus", "ended because the journal failed: what was accepted is on disk, nothing more was");
-                return 1;
-            }
-        } catch (const clrbus::Error& e) {
-            clrbus::log::error("bus", e.code() + ": " + e.what());
-            return 3;
-        }
-        return 0;
-    } catch (const clrbus::Error& e) {
-        std::cerr << "clrbus: " << e.code() << ": " << e.what() << '\n';
-        return 3;
-    }
-}
 
 }  // namespace
 
@@ -101,7 +62,7 @@ int main(int argc, char** argv) {
     run->footer(
         "Example: clrbus run --config conf/clrbus.xml --state var/clrbus\nThe ports are in var/clrbus/ports.json when all of "
         "them answer.");
-    run->callback([&] { result = run_bus(config, overlay, state); });
+    run->callback([&] { result = clrbus::app::run_bus(config, overlay, state); });
 
     CLI::App* check = app.add_subcommand("check", "check the configuration and every route, before it is deployed");
     with_config(check);
@@ -148,6 +109,37 @@ int main(int argc, char** argv) {
         ->add_option_function<std::string>(
             "route", [&](const std::string& v) { question.text.emplace_back("route", v); }, "the route")
         ->required();
+
+    CLI::App* routes = app.add_subcommand("route", "the routes that run, their generations, and the way back");
+    routes->require_subcommand(1);
+    const auto of_route = [&](CLI::App* c) {
+        c->add_option_function<std::string>(
+             "route", [&](const std::string& v) { question.text.emplace_back("route", v); }, "the route")
+            ->required();
+        return c;
+    };
+    const auto generation_option = [&](CLI::App* c, const char* name, const char* member, const char* text) {
+        c->add_option_function<long long>(
+             name, [&, member](const long long& v) { question.numbers.emplace_back(member, v); }, text)
+            ->check(CLI::PositiveNumber);
+    };
+    simple(*routes, "list", "all routes: generation, pinned, refused changes; status 1 when one does not run as its files say",
+           "route-list", "clrbus route list");
+    of_route(simple(*routes, "show", "one route: generation, files, what was refused and where", "route-show",
+                    "clrbus route show pesc"));
+    of_route(simple(*routes, "history", "its generations: when, by whom, why", "route-history", "clrbus route history pesc"));
+    CLI::App* route_diff = of_route(simple(*routes, "diff", "what a generation changed, as a unified diff", "route-diff",
+                                           "clrbus route diff pesc 4 --from 2"));
+    generation_option(route_diff, "generation", "generation", "the generation; the one that runs without it");
+    generation_option(route_diff, "--from", "from", "compared with this one; the one before without it");
+    simple(*routes, "reload", "take changed routes, stylesheets, schemas and code lists now; status 1 when a change is refused",
+           "route-reload", "clrbus route reload");
+    generation_option(
+        of_route(simple(*routes, "rollback", "back to an earlier generation; it stays until unpin, or until the files change",
+                        "route-rollback", "clrbus route rollback pesc 3")),
+        "generation", "generation", "the generation to go back to; the one before without it");
+    of_route(
+        simple(*routes, "unpin", "run what the files say again, after a rollback", "route-unpin", "clrbus route unpin pesc"));
 
     CLI::App* publish = app.add_subcommand("publish", "send files to a route over AMQP, each confirmed when it is on disk");
     clrbus::app::Publish what;

@@ -47,6 +47,12 @@ std::string ReaderTokens::issue(const std::string& learner) {
     return token;
 }
 
+void ReaderTokens::base(std::vector<HttpTokens::Entry> base) {
+    const std::lock_guard lock(mutex_);
+    base_ = std::move(base);
+    apply();
+}
+
 void ReaderTokens::apply() const {
     std::vector<HttpTokens::Entry> all = base_;
     all.insert(all.end(), readers_.begin(), readers_.end());

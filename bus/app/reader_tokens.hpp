@@ -18,15 +18,16 @@ public:
     ReaderTokens(std::filesystem::path file, HttpTokens& tokens, std::vector<HttpTokens::Entry> base);
 
     std::string issue(const std::string& learner);
+    void base(std::vector<HttpTokens::Entry> base);
 
 private:
     void apply() const;
 
     const std::filesystem::path file_;
     HttpTokens& tokens_;
-    const std::vector<HttpTokens::Entry> base_;
 
     std::mutex mutex_;
+    std::vector<HttpTokens::Entry> base_;
     std::vector<HttpTokens::Entry> readers_;
 };
 

@@ -157,6 +157,11 @@ Settings read_settings(const std::filesystem::path& file, const std::filesystem:
     out.programs = resolved(file, config.child("programs").get("folder"));
     out.programs_user = config.child("programs").get("user");
     out.worker_threads = static_cast<std::size_t>(config.child("workers").get_int("threads", 0));
+    out.drain = config.child("workers").get_duration("drain", std::chrono::seconds(30));
+    const Config routes = config.child("routes");
+    out.watch_routes = routes.get_bool("watch", true);
+    out.routes_settle = routes.get_duration("settle", std::chrono::milliseconds(500));
+    out.keep_last_good = routes.get("when-broken", "stop") == "last-good";
     return out;
 }
 

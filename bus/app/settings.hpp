@@ -1,6 +1,7 @@
 // The configuration as the program uses it: conf/clrbus.xml with its overlay, folders resolved. Value type.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -57,6 +58,10 @@ struct Settings {
     std::filesystem::path programs;                 // the only folder whose programs a route may run; empty: none may
     std::string programs_user;                      // whose rights they have; empty: the bus's own
     std::size_t worker_threads = 0;                 // 0: one a core
+    bool watch_routes = true;                       // take changed routes by themselves
+    std::chrono::milliseconds routes_settle{500};
+    bool keep_last_good = false;              // a route that does not compile at a start runs its last generation
+    std::chrono::milliseconds drain{30'000};  // for what is in hand when the process is to end
 };
 
 // Throws Error(kConfig) with file, line and what was expected. overlay may be empty.

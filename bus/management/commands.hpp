@@ -28,6 +28,14 @@ object ledger(const Call& call);
 object resume(const Call& call);
 object backup(const Call& call);
 
+object route_list(const Call& call);
+object route_show(const Call& call);
+object route_history(const Call& call);
+object route_diff(const Call& call);
+object route_reload(const Call& call);
+object route_rollback(const Call& call);
+object route_unpin(const Call& call);
+
 object dead_list(const Call& call);
 object dead_show(const Call& call);
 object dead_replay(const Call& call);

@@ -21,7 +21,9 @@
 namespace clrbus {
 
 class RouteEngine;
+class RouteReloader;
 struct EndpointState;  // routing/outbox.hpp
+
 namespace records {
 class RecordsStore;
 }
@@ -63,6 +65,7 @@ public:
         std::function<BackedUp(const std::string& target)> backup;
         std::string version;
         Time started{};
+        RouteReloader& routes;
     };
     explicit Management(Parts parts);
     ~Management();

@@ -9,6 +9,7 @@
 #include "routing/engine.hpp"
 #include "routing/ledger.hpp"
 #include "routing/outbox.hpp"
+#include "routing/reloader.hpp"
 
 namespace clrbus::management {
 namespace {
@@ -60,6 +61,18 @@ object status(const Call& call) {
             problem("route '" + state.id + "': the oldest message waits", time_text(inbox.oldest),
                     "clrbus queues; look for a route that is paused or a far side that is away");
         }
+    }
+    for (const RouteReloader::Refused& one : parts.routes.refused()) {
+        const std::string what = one.route.empty() ? "file " + one.file.string() : "route '" + one.route + "'";
+        problem(what + (one.runs ? ": a change is refused, the generation before runs on: " : " does not run: ") + one.code +
+                    ": " + one.text,
+                time_text(one.since), "mend the file, it is taken by itself; or clrbus route rollback " + one.route);
+    }
+    for (const auto& [name, state] : queues) {
+        const std::uint64_t waiting = state.ready + state.in_hand + state.delayed;
+        if (name.rfind("in/", 0) != 0 || waiting == 0 || parts.engine.route(name.substr(3)) != nullptr) continue;
+        problem("no route takes what waits in " + name + " (" + std::to_string(waiting) + ")", time_text(state.oldest),
+                "put the route back, or mend it: see clrbus route list");
     }
     for (const DoorHealth& door : parts.doors()) {
         if (!door.ok)

@@ -109,6 +109,10 @@ void CrashGuard::runs_alone(std::uint64_t sequence) {
     std::atomic_ref(words_[kAlone]).store(sequence);
 }
 
+void CrashGuard::clear() {
+    for (int i = 0; i < kWords; ++i) std::atomic_ref(words_[i]).store(0);
+}
+
 CrashGuard::Hold::Hold(CrashGuard& guard, std::uint64_t sequence) : guard_(guard), slot_(-1), outer_(in_hand_here) {
     thread_local const CrashStack stack;
     in_hand_here = sequence;

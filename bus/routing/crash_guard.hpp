@@ -27,6 +27,9 @@ public:
     };
     std::vector<Suspect> take_leftovers();
 
+    // Nothing is in hand any more as far as the next start is concerned.
+    void clear();
+
     // Held while a suspect is worked on.
     std::mutex& alone() { return alone_; }
     // The message that runs with no other in hand; 0: none.

@@ -36,14 +36,14 @@ void commit_and_wait(Queues& queues, Executor& executor, Unit unit) {
 
 }  // namespace
 
-RouteEngine::RouteEngine(Parts parts, std::vector<std::shared_ptr<const CompiledRoute>> routes)
+RouteEngine::RouteEngine(Parts parts, std::vector<std::shared_ptr<const CompiledRoute>> routes, const Keep& keep)
     : parts_(std::move(parts)),
       receipts_(parts_.queues),
       guard_(parts_.state_dir / "in-hand"),
       keeper_({parts_.queues, receipts_, parts_.clock, parts_.state_dir}) {
     std::filesystem::create_directories(parts_.state_dir / "spool");
     parts_.queues.declare("records", parts_.limits);
-    activate(routes, {});
+    activate(routes, {}, keep);
     count_suspects();
     freeing_ = std::jthread([this](const std::stop_token& stop) { free_retired(stop); });
 }
@@ -62,7 +62,7 @@ void RouteEngine::declare(const CompiledRoute& route) {
 }
 
 // A generation is a number that rises when what the route is made of changes; it is kept with the messages.
-void RouteEngine::give_generations(const std::vector<std::shared_ptr<const CompiledRoute>>& routes) {
+void RouteEngine::give_generations(const std::vector<std::shared_ptr<const CompiledRoute>>& routes, const Keep& keep) {
     Unit unit;
     for (const auto& route : routes) {
         const std::string name = "generation/" + route->id();
@@ -80,14 +80,16 @@ void RouteEngine::give_generations(const std::vector<std::shared_ptr<const Compi
         }
         // The one write to a compiled route, before any worker sees it.
         const_cast<CompiledRoute&>(*route).generation = number;  // NOLINT(cppcoreguidelines-pro-type-const-cast)
+        if (keep) keep(*route, hash != route->hash());
     }
     if (!unit.notes.empty()) commit_and_wait(parts_.queues, parts_.workers, std::move(unit));
 }
 
-void RouteEngine::activate(const std::vector<std::shared_ptr<const CompiledRoute>>& put, const std::vector<std::string>& gone) {
+void RouteEngine::activate(const std::vector<std::shared_ptr<const CompiledRoute>>& put, const std::vector<std::string>& gone,
+                           const Keep& keep) {
     if (suspects_first_.joinable()) suspects_first_.join();
     for (const auto& route : put) declare(*route);
-    give_generations(put);
+    give_generations(put, keep);
     for (const auto& route : put) keeper_.use(route);  // what waits goes on as the new one says
     const auto retire = [this](const std::string& id) {
         std::shared_ptr<RouteWorker> old;

@@ -3,7 +3,9 @@
 // afterwards runs on the new one. start, stop and activate: one thread at a time; the rest any thread.
 #pragma once
 
+#include <condition_variable>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -33,11 +35,15 @@ public:
         QueueLimits limits;
         Endpoints* endpoints = nullptr;  // where outputs go and whom steps ask; null: outputs wait
     };
-    RouteEngine(Parts parts, std::vector<std::shared_ptr<const CompiledRoute>> routes);
+    // Called with each route that is activated when its generation is known and before the number is written; fresh: it is a
+    // new one. What it throws stops the activation.
+    using Keep = std::function<void(const CompiledRoute& route, bool fresh)>;
+    RouteEngine(Parts parts, std::vector<std::shared_ptr<const CompiledRoute>> routes, const Keep& keep = {});
     ~RouteEngine();
 
     void start();
     void stop();
+    void abandon() { guard_.clear(); }  // the process ends now, and nothing in hand is to blame
 
     std::vector<RouteState> states() const;
     bool resume(const std::string& route);                                    // false: there is no such route
@@ -49,7 +55,8 @@ public:
     // put: takes the place of the route of that id, or is a new one. gone: takes nothing more; its queues stay with what is in
     // them. Gives each of put its generation, durably, before the first message runs on it. Throws Error when that cannot be
     // written; nothing changed then.
-    void activate(const std::vector<std::shared_ptr<const CompiledRoute>>& put, const std::vector<std::string>& gone);
+    void activate(const std::vector<std::shared_ptr<const CompiledRoute>>& put, const std::vector<std::string>& gone,
+                  const Keep& keep = {});
     StepKeeper& keeper() { return keeper_; }  // what waits in steps
     std::size_t retired() const;              // generations that still have work in hand
 
@@ -69,7 +76,7 @@ private:
         std::shared_ptr<RouteWorker> worker;  // shared with who asks for states; null before start
     };
     void declare(const CompiledRoute& route);
-    void give_generations(const std::vector<std::shared_ptr<const CompiledRoute>>& routes);
+    void give_generations(const std::vector<std::shared_ptr<const CompiledRoute>>& routes, const Keep& keep);
     void count_suspects();
     // Threads of a route whose steps wait for answers: no other route waits for them.
     struct Threads {

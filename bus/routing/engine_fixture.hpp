@@ -65,18 +65,7 @@ protected:
     // A step "0 fake" in front of the route's own, from the next open on: it throws what `fails` throws.
     void put_in_front(const std::string& id, std::function<void(const Work&)> fails) { fakes_[id] = std::move(fails); }
 
-    void open() {
-        LoadedRoutes loaded = load();
-        for (const Error& e : loaded.errors) ADD_FAILURE() << e.what();
-        for (const auto& route : loaded.routes) {
-            const auto fake = fakes_.find(route->id());
-            if (fake == fakes_.end()) continue;
-            auto& steps = const_cast<CompiledRoute&>(*route).steps_;  // NOLINT(cppcoreguidelines-pro-type-const-cast)
-            auto step = std::make_unique<FakeStep>(fake->second);
-            step->name("0 fake");
-            step->next(steps.front().get());
-            steps.insert(steps.begin(), std::move(step));
-        }
+    void open_queues() {
         workers_ = std::make_unique<ThreadPool>(threads_, "worker");
         splits_ = std::make_unique<ThreadPool>(1, "split");
         EmbeddedOptions options;
@@ -90,6 +79,20 @@ protected:
         if (make_sink_ || make_responder_)
             endpoints_ =
                 std::make_unique<Endpoints>(Endpoints::Parts{*queues_, *workers_, *clock_, make_sink_, make_responder_});
+    }
+    void open() {
+        LoadedRoutes loaded = load();
+        for (const Error& e : loaded.errors) ADD_FAILURE() << e.what();
+        for (const auto& route : loaded.routes) {
+            const auto fake = fakes_.find(route->id());
+            if (fake == fakes_.end()) continue;
+            auto& steps = const_cast<CompiledRoute&>(*route).steps_;  // NOLINT(cppcoreguidelines-pro-type-const-cast)
+            auto step = std::make_unique<FakeStep>(fake->second);
+            step->name("0 fake");
+            step->next(steps.front().get());
+            steps.insert(steps.begin(), std::move(step));
+        }
+        open_queues();
         engine_ = std::make_unique<RouteEngine>(
             RouteEngine::Parts{*queues_, *originals_, *workers_, *splits_, *clock_, root_, {}, endpoints_.get()},
             loaded.routes);

@@ -92,16 +92,22 @@ std::shared_ptr<const CompiledRoute> CompiledRoute::compile(const Config& elemen
     auto& used = route->dependencies_ = assets.take_used_files();
     std::sort(used.begin(), used.end());
     used.erase(std::unique(used.begin(), used.end()), used.end());
+    for (const auto& path : used) {
+        if (!std::filesystem::is_regular_file(path)) continue;  // one that would be used if it were there
+        route->files_.push_back({name_below(assets.folders(), path), path, assets.sha256_of(path)});
+    }
+    // By name, so that the same files in another folder make the same route.
+    std::sort(route->files_.begin(), route->files_.end(), [](const File& a, const File& b) { return a.name < b.name; });
     crypto::Sha256 all;
     const std::string text = element_text(element);
     all.update(text + assets.properties_in(text));
-    for (const auto& path : used) {
-        if (!std::filesystem::is_regular_file(path)) continue;  // one that would be used if it were there
-        File file{name_below(assets.folders(), path), path, assets.sha256_of(path)};
-        all.update("\n" + file.name + "\n" + file.sha256);
-        route->files_.push_back(std::move(file));
-    }
+    for (const File& file : route->files_) all.update("\n" + file.name + "\n" + file.sha256);
     route->hash_ = all.hex();
+    const std::filesystem::path file = element.where().file;
+    if (std::filesystem::is_regular_file(file)) {
+        route->route_file_ = {"routes/" + file.parent_path().filename().string() + "/" + file.filename().string(), file,
+                              assets.sha256_of(file)};
+    }
     return route;
 }
 

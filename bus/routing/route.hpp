@@ -58,6 +58,7 @@ public:
         std::string sha256;
     };
     const std::vector<File>& files() const { return files_; }
+    const File& route_file() const { return route_file_; }  // its routes.xml; other routes may stand in it too
     // All paths whose change, coming or going makes another route of it.
     const std::vector<std::filesystem::path>& dependencies() const { return dependencies_; }
     std::uint64_t generation = 0;  // given by the engine before the first worker sees it
@@ -81,6 +82,7 @@ private:
     Config element_;
     std::vector<std::string> match_;
     std::vector<Config> doors_;
+    File route_file_;
     std::vector<File> files_;
     std::vector<std::filesystem::path> dependencies_;
     std::optional<SplitPlan> split_;
