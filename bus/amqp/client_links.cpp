@@ -19,7 +19,7 @@ namespace {
 constexpr std::size_t kClientChunk = 64UL * 1024;
 constexpr std::size_t kClientUnsettled = 4096;  // of one link: Proton keeps something of each
 constexpr std::size_t kClientHeaderRoom = 32;
-constexpr std::uint32_t kMostCredit = 1U << 20;
+constexpr std::int64_t kMostCredit = 1 << 20;
 
 }  // namespace
 
@@ -116,19 +116,24 @@ void ClientSenderLink::lost() {
 }
 
 void ClientReceiverLink::grant(std::uint32_t more) {
-    more = std::min(more, kMostCredit - std::min(credit_, kMostCredit));
-    credit_ += more;
-    if (!open || more == 0) return;
-    guard_->granted += more;
-    pn_link_flow(link, static_cast<int>(more));
+    credit_ = std::min(credit_ + more, kMostCredit);
+    if (open) flow();
+}
+
+// RabbitMQ 3 takes the credit of a flow as it stands, whatever is under way to us: it may deliver as many again as were granted
+// at once. Counted as used by what is granted next.
+void ClientReceiverLink::flow() {
+    const std::int64_t want = std::max<std::int64_t>(credit_, 0);
+    const std::int64_t on_wire = pn_link_credit(link);
+    if (want <= on_wire) return;
+    guard_->granted = std::max(guard_->granted, guard_->started + static_cast<std::uint64_t>(want));
+    guard_->slack = std::max(guard_->slack, static_cast<std::uint64_t>(want));
+    pn_link_flow(link, static_cast<int>(want - on_wire));
 }
 
 void ClientReceiverLink::attached(std::shared_ptr<GuardedLink> guard) {
     guard_ = std::move(guard);
-    if (credit_ != 0) {
-        guard_->granted += credit_;
-        pn_link_flow(link, static_cast<int>(credit_));
-    }
+    flow();
     if (events_.on_attached) events_.on_attached(pause.count() != 0);
 }
 
@@ -137,7 +142,7 @@ void ClientReceiverLink::on_delivery(pn_delivery_t* delivery) {
     if (pn_delivery_aborted(delivery)) {
         partial_.clear();
         pn_delivery_settle(delivery);
-        if (credit_ > 0) --credit_;
+        --credit_;
         return grant(1);  // it cost credit and brought nothing
     }
     if (const std::size_t more = pn_delivery_pending(delivery); more != 0) {
@@ -148,7 +153,7 @@ void ClientReceiverLink::on_delivery(pn_delivery_t* delivery) {
     }
     if (pn_delivery_partial(delivery)) return;
     pn_link_advance(link);
-    if (credit_ > 0) --credit_;
+    --credit_;
     const std::uint64_t token = next_token_++;
     pending_.emplace(token, delivery);
     events_.on_message(token, std::exchange(partial_, {}));

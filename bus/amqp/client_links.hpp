@@ -86,10 +86,12 @@ public:
     bool idle() const override { return true; }
 
 private:
+    void flow();
+
     ReceiverEvents events_;
     std::shared_ptr<GuardedLink> guard_;
-    std::string partial_;       // of the delivery that has begun
-    std::uint32_t credit_ = 0;  // granted, not used
+    std::string partial_;      // of the delivery that has begun
+    std::int64_t credit_ = 0;  // granted, not used; below 0 when the peer delivered more
     std::uint64_t next_token_ = 1;
     std::unordered_map<std::uint64_t, pn_delivery_t*> pending_;
 };

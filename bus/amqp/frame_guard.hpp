@@ -23,6 +23,7 @@ struct GuardedLink {
     bool peer_sends = false;
     std::uint64_t granted = 0;      // deliveries allowed since attach; raised by whoever gives credit
     std::uint64_t started = 0;      // deliveries begun since attach
+    std::uint64_t slack = 0;        // deliveries beyond that are let through: of peers that count credit anew with each flow
     bool in_delivery = false;       // a transfer with more=true was the last one
     std::uint32_t delivery_id = 0;  // of that delivery
     std::uint64_t bytes = 0;        // of that delivery so far

@@ -35,6 +35,11 @@ public:
         for (const Note& note : notes) text(note.name).u64(note.value ? 1 : 0).text(note.value.value_or(""));
         return *this;
     }
+    LinkWriter& inputs(const std::vector<Unit::Input>& inputs) {
+        u64(inputs.size());
+        for (const Unit::Input& input : inputs) text(input.queue).u64(input.sequence);
+        return *this;
+    }
     const std::string& bytes() const { return out_; }
 
 private:
@@ -95,6 +100,14 @@ public:
         }
         return out;
     }
+    std::vector<Unit::Input> inputs() {
+        std::vector<Unit::Input> out(count(16));
+        for (Unit::Input& input : out) {
+            input.queue = text();
+            input.sequence = u64();
+        }
+        return out;
+    }
     void end() const {
         if (at_ != bytes_.size()) fail("there is more than belongs to it");
     }
@@ -134,15 +147,14 @@ Message encode_result(const LinkResult& result) {
         out.u64(static_cast<std::uint64_t>(given->not_before.time_since_epoch().count())).u64(given->failed ? 1 : 0);
     } else {
         const auto& with = std::get<LinkUnit>(result);
-        out.kind(kLinkUnit).u64(with.unit.settled.size());
-        for (const Unit::Input& input : with.unit.settled) out.text(input.queue).u64(input.sequence);
+        out.kind(kLinkUnit).inputs(with.unit.settled);
         out.u64(with.unit.outputs.size());
         for (const Put& put : with.unit.outputs) out.put(put);
         out.notes(with.unit.notes).u64(with.unit.ledger.size());
         for (const LedgerEntry& entry : with.unit.ledger) {
             out.text(entry.account).u64(static_cast<std::uint64_t>(entry.outcome)).u64(static_cast<std::uint64_t>(entry.count));
         }
-        out.notes(with.believed);
+        out.notes(with.believed).inputs(with.during);
     }
     return MessageBuilder().content_type("application/x-clrbus-result").build(out.bytes());
 }
@@ -179,11 +191,7 @@ LinkResult decode_result(std::string encoded) {
     }
     if (kind != kLinkUnit) in.fail("it is no result");
     LinkUnit out;
-    out.unit.settled.resize(in.count(16));
-    for (Unit::Input& input : out.unit.settled) {
-        input.queue = in.text();
-        input.sequence = in.u64();
-    }
+    out.unit.settled = in.inputs();
     out.unit.outputs.resize(in.count(32));
     for (Put& put : out.unit.outputs) put = in.put();
     out.unit.notes = in.notes();
@@ -194,6 +202,7 @@ LinkResult decode_result(std::string encoded) {
         entry.count = static_cast<std::int64_t>(in.u64());
     }
     out.believed = in.notes();
+    out.during = in.inputs();
     in.end();
     return out;
 }

@@ -20,10 +20,12 @@ struct LinkWork {
     std::vector<Note> notes;  // what the worker may ask for; a note without a value is not there
 };
 
-// A Unit of a worker. It is applied only when the notes that it changes are what the worker believed.
+// A Unit of a worker. It is applied only when the notes that it changes are what the worker believed, and while the messages
+// that those notes came with are not settled: afterwards the notes are gone, and look as they did at first.
 struct LinkUnit {
     Unit unit;
     std::vector<Note> believed;
+    std::vector<Unit::Input> during;
 };
 struct LinkRelease {
     std::string queue;

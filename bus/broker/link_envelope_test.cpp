@@ -21,6 +21,7 @@ LinkUnit full_unit() {
     out.unit.notes = {{"split/r/1", "x"}, {"split/r/2", std::nullopt}};
     out.unit.ledger = {{"r", Outcome::kDelivered, 2}, {"r", Outcome::kHeld, -1}};
     out.believed = {{"split/r/1", std::nullopt}, {"split/r/2", ""}};
+    out.during = {{"in/r", 9}};
     return out;
 }
 
@@ -41,6 +42,7 @@ TEST(LinkEnvelope, KeepsAUnitAsItIs) {
     EXPECT_EQ(unit.unit.ledger.at(1).count, -1);
     EXPECT_EQ(unit.believed.at(0).value, std::nullopt);
     EXPECT_EQ(unit.believed.at(1).value, "");
+    EXPECT_EQ(unit.during.at(0).sequence, 9U);
 }
 
 TEST(LinkEnvelope, KeepsWorkAsItIs) {

@@ -22,8 +22,8 @@ amqp::LinkAddress LinkOptions::address_of(std::string_view name) const {
     return {std::string(name), false};
 }
 
-bool travels(std::string_view queue) {
-    return queue.starts_with("in/");
+bool LinkOptions::travels(std::string_view queue) const {
+    return queue.starts_with("in/") && !stay.contains(queue);
 }
 
 }  // namespace clrbus

@@ -299,7 +299,7 @@ struct LinkQueues::Thread {
 LinkQueues::LinkQueues(EmbeddedQueues& local, LinkOptions options)
     : state_(std::make_shared<State>(local, std::move(options))) {
     for (const QueueState& queue : local.states()) {
-        if (travels(queue.name)) state_->add_inbox(queue.name);
+        if (state_->options.travels(queue.name)) state_->add_inbox(queue.name);
     }
     state_->listen();
 }
@@ -329,7 +329,7 @@ void LinkQueues::stop(std::chrono::milliseconds at_most) {
 
 void LinkQueues::declare(const std::string& queue, const QueueLimits& limits) {
     state_->local.declare(queue, limits);
-    if (travels(queue)) state_->add_inbox(queue);
+    if (state_->options.travels(queue)) state_->add_inbox(queue);
 }
 
 bool LinkQueues::exists(const std::string& queue) const {
@@ -341,7 +341,8 @@ void LinkQueues::put(std::vector<Put> batch, Executor& executor, PutDone done) {
 }
 
 std::unique_ptr<Taker> LinkQueues::take(const std::string& queue, Executor& executor, std::function<void(TakenMessage)> ready) {
-    if (!travels(queue) || !state_->local.exists(queue)) return state_->local.take(queue, executor, std::move(ready));
+    if (!state_->options.travels(queue) || !state_->local.exists(queue))
+        return state_->local.take(queue, executor, std::move(ready));
     const std::lock_guard lock(state_->mutex);
     State::Inbox& inbox = state_->inboxes.find(queue)->second;
     auto consumer = std::make_shared<State::Consumer>();

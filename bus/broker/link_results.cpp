@@ -81,8 +81,12 @@ void LinkQueues::State::apply_waiting() {
 }
 
 bool LinkQueues::State::believes(const broker::LinkUnit& with) const {
-    return std::all_of(with.believed.begin(), with.believed.end(),
-                       [this](const Note& note) { return local.note(note.name) == note.value; });
+    const bool notes = std::all_of(with.believed.begin(), with.believed.end(),
+                                   [this](const Note& note) { return local.note(note.name) == note.value; });
+    return notes && std::all_of(with.during.begin(), with.during.end(), [this](const Unit::Input& input) {
+               const auto found = local.browse(input.queue, input.sequence, 1);
+               return !found.empty() && found.front().sequence == input.sequence;
+           });
 }
 
 void LinkQueues::State::apply(Result result) {

@@ -295,7 +295,7 @@ void WorkerQueues::put(std::vector<Put> batch, Executor& executor, PutDone done)
 
 std::unique_ptr<Taker> WorkerQueues::take(const std::string& queue, Executor& executor,
                                           std::function<void(TakenMessage)> ready) {
-    if (!exists(queue) || !travels(queue))
+    if (!exists(queue) || !state_->options.travels(queue))
         throw Error(Fault::kPoison, "QUEUE-001", "looking for a queue", "no queue of that name is shared with workers");
     auto consumer = std::make_shared<State::Consumer>();
     consumer->queue = queue;
@@ -327,13 +327,18 @@ void WorkerQueues::commit(Unit unit, Executor& executor, CommitDone done) {
     with.unit.ledger = std::move(unit.ledger);
     {
         const std::lock_guard lock(state_->mutex);
-        for (const Put& put : with.unit.outputs) {
-            if (!state_->declared.contains(put.queue))
-                throw Error(Fault::kPoison, "QUEUE-001", "looking for a queue", "no queue of that name was declared");
-        }
         for (const Note& note : with.unit.notes) {
             if (const auto found = state_->known.find(note.name); found != state_->known.end())
                 with.believed.push_back({found->first, found->second});
+        }
+        // A Unit that settles is told apart by that; one that does not, a chunk, by the message whose notes it changes.
+        if (with.unit.settled.empty() && !with.believed.empty()) {
+            for (const auto& [key, each] : state_->held) {
+                const bool its = std::any_of(with.believed.begin(), with.believed.end(), [&each = each](const Note& note) {
+                    return std::find(each.notes.begin(), each.notes.end(), note.name) != each.notes.end();
+                });
+                if (its) with.during.push_back({key.first, key.second});
+            }
         }
         for (const Unit::Input& input : with.unit.settled) {
             if (const auto found = state_->held.find({input.queue, input.sequence}); found != state_->held.end())
@@ -404,7 +409,7 @@ std::vector<QueueState> WorkerQueues::states() const {
     for (const auto& [key, each] : state_->held) ++by_name[key.first].in_hand;
     std::vector<QueueState> out;
     for (auto& [name, each] : by_name) {
-        if (travels(name)) out.push_back(std::move(each));
+        if (state_->options.travels(name)) out.push_back(std::move(each));
     }
     return out;
 }

@@ -280,6 +280,37 @@ TEST_F(LinkWorkers, ChunksThatGoByAnOldNoteAreDroppedAndTheMessageIsTriedFromThe
     EXPECT_EQ(state("records").ready, 1U);
 }
 
+TEST_F(LinkWorkers, AChunkOfAMessageThatIsSettledIsDroppedThoughItsNoteLooksAsAtFirst) {
+    put(0, 1);
+    Worker one(*this, 1, false);
+    const auto message = one.basket.wait(1).at(0);
+    open_books();  // sent again: two are at it
+    Worker two(*this, 5, false);
+    ASSERT_EQ(two.basket.wait(1).size() + one.basket.size(), 2U);
+    const auto chunk = [] {
+        Unit unit;
+        unit.outputs.push_back(put_of("records", "child"));
+        unit.ledger.push_back({"r", Outcome::kMade, 1});
+        unit.notes.push_back({"split/r/id-0", "10"});
+        return unit;
+    };
+    Unit last;
+    last.settled.push_back({"in/r", message.sequence});
+    last.notes.push_back({"split/r/id-0", std::nullopt});
+    EXPECT_EQ(one.wait(chunk()), CommitState::kDone);
+    EXPECT_EQ(one.wait(std::move(last)), CommitState::kDone);
+    EXPECT_TRUE(eventually([&] { return left() == 0; }));
+    EXPECT_EQ(two.wait(chunk()), CommitState::kDone);
+    Unit late;
+    late.settled.push_back({"in/r", message.sequence});
+    late.notes.push_back({"split/r/id-0", std::nullopt});
+    EXPECT_EQ(two.wait(std::move(late)), CommitState::kDone);
+    put(1, 1);  // behind all that
+    EXPECT_EQ(two.basket.wait(2).size() + one.basket.size(), 3U);
+    EXPECT_EQ(sum(Outcome::kMade), 1);
+    EXPECT_EQ(books_->note("split/r/id-0"), std::nullopt);
+}
+
 TEST_F(LinkWorkers, GiveBackWithAnAttemptAndADelay) {
     put(0, 1);
     Worker one(*this, 3, false);
