@@ -3,14 +3,19 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <chrono>
+#include <condition_variable>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <sstream>
+#include <thread>
 #include <tuple>
 
 #include "core/error.hpp"
 #include "core/ids.hpp"
+#include "core/log.hpp"
 #include "crypto/flat_json.hpp"
 #include "crypto/secret_file.hpp"
 
@@ -21,6 +26,7 @@ using crypto::Algorithm;
 namespace {
 
 constexpr Algorithm kKeyAlgorithms[] = {Algorithm::kEs256, Algorithm::kRs256, Algorithm::kEdDsa};
+constexpr std::chrono::seconds kKeyWait{60};
 
 [[noreturn]] void keys_fail(const std::filesystem::path& file, std::string why) {
     Where where;
@@ -71,6 +77,12 @@ struct KeyStore::Impl {
     std::vector<PublishedKey> published;      // newest first
     std::shared_ptr<const std::string> jwks;  // handed to readers, replaced by rotate()
 
+    std::condition_variable made;  // a key, or its failure
+    bool making = false;
+    std::string failure;  // of the last attempt to make one
+
+    std::jthread maker;  // last: works on all of the above
+
     Impl(std::filesystem::path f, std::string_view url, const Clock& c) : folder(std::move(f)), key_url(url), clock(c) {}
 
     void load_published() {
@@ -109,8 +121,8 @@ struct KeyStore::Impl {
     }
 
     // Private key, public key, then the pointer: a crash between them leaves a key that nothing uses.
-    void make(Algorithm algorithm) {
-        auto key = crypto::SigningKey::generate(algorithm);
+    void make(Algorithm algorithm) { add(algorithm, crypto::SigningKey::generate(algorithm)); }
+    void add(Algorithm algorithm, crypto::SigningKey key) {
         const std::string thumbprint = key.kid();
         const std::string kid = key_url + thumbprint;
         const std::string created = to_rfc3339(clock.now());
@@ -138,6 +150,39 @@ struct KeyStore::Impl {
         jwks = std::make_shared<const std::string>(text + "]}");
     }
 
+    // With the lock. A thread that made its keys is over before another begins.
+    void begin() {
+        if (making || std::all_of(std::begin(kKeyAlgorithms), std::end(kKeyAlgorithms),
+                                  [this](Algorithm a) { return current.contains(a); }))
+            return;
+        making = true;
+        failure.clear();
+        maker = std::jthread([this] { make_all(); });
+    }
+    void make_all() {
+        std::string why;
+        for (const Algorithm algorithm : kKeyAlgorithms) {
+            try {
+                {
+                    const std::scoped_lock lock(mutex);
+                    if (current.contains(algorithm)) continue;
+                }
+                auto key = crypto::SigningKey::generate(algorithm);
+                const std::scoped_lock lock(mutex);
+                add(algorithm, std::move(key));
+                publish();
+                made.notify_all();
+            } catch (const std::exception& e) {
+                log::error("keys", std::string("making a signing key: ") + e.what());
+                why = e.what();
+            }
+        }
+        const std::scoped_lock lock(mutex);
+        making = false;
+        failure = why;
+        made.notify_all();
+    }
+
     const PublishedKey* find(std::string_view kid) const {
         for (const PublishedKey& key : published)
             if (key.info.kid == kid || key.thumbprint == kid) return &key;
@@ -159,14 +204,26 @@ KeyStore KeyStore::open(const std::filesystem::path& folder, std::string_view ke
     impl.load_published();
     impl.load_current();
     for (const Algorithm algorithm : kKeyAlgorithms)
-        if (!impl.current.contains(algorithm)) impl.make(algorithm);
+        if (algorithm != Algorithm::kRs256 && !impl.current.contains(algorithm)) impl.make(algorithm);
     impl.publish();
     return out;
 }
 
-Signer KeyStore::current(Algorithm algorithm) const {
+void KeyStore::make_missing() {
     const std::scoped_lock lock(impl_->mutex);
-    return impl_->current.at(algorithm);
+    impl_->begin();
+}
+
+Signer KeyStore::current(Algorithm algorithm) const {
+    Impl& impl = *impl_;
+    std::unique_lock lock(impl.mutex);
+    if (!impl.current.contains(algorithm)) {
+        impl.begin();
+        const bool over = impl.made.wait_for(lock, kKeyWait, [&] { return impl.current.contains(algorithm) || !impl.making; });
+        if (!impl.current.contains(algorithm))
+            throw Error(Fault::kAway, "KEYS-002", "getting a signing key", over ? impl.failure : "it is still being made");
+    }
+    return impl.current.at(algorithm);
 }
 
 std::optional<crypto::PublicKey> KeyStore::find(std::string_view kid) const {
@@ -187,6 +244,7 @@ std::shared_ptr<const std::string> KeyStore::jwks() const {
 }
 
 Signer KeyStore::rotate(Algorithm algorithm) {
+    current(algorithm);  // made first, when it is missing
     const std::scoped_lock lock(impl_->mutex);
     const std::string old = impl_->current.at(algorithm).key.kid();
     impl_->make(algorithm);

@@ -24,13 +24,18 @@ struct Signer {
 class KeyStore {
 public:
     // key_url: what stands before the thumbprint in a new key's kid, e.g. "https://clr.example.edu/.well-known/keys/"; may be
-    // empty. Keys made earlier keep their kid. Missing keys (ES256, RS256, EdDSA) are made. Throws Error(kConfig, "KEYS-001")
-    // for a folder that does not add up, and secret_file's errors.
+    // empty. Keys made earlier keep their kid. Missing keys of ES256 and EdDSA are made; RS256 takes a hundred times as long
+    // and is made by make_missing, or when it is first asked for. Throws Error(kConfig, "KEYS-001") for a folder that does not
+    // add up, and secret_file's errors.
     static KeyStore open(const std::filesystem::path& folder, std::string_view key_url, const Clock& clock);
     ~KeyStore();
     KeyStore(KeyStore&&) noexcept;
     KeyStore& operator=(KeyStore&&) noexcept;
 
+    // Begins to make what is missing, on a thread of its own; published as soon as it exists. A crash on the way leaves a key
+    // that nothing uses.
+    void make_missing();
+    // Waits for a key that is being made: Error(kAway, "KEYS-002") when that takes longer than a minute or fails.
     Signer current(crypto::Algorithm algorithm) const;
     // A key that ever signed, by its kid or its thumbprint.
     std::optional<crypto::PublicKey> find(std::string_view kid) const;

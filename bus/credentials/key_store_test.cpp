@@ -61,7 +61,44 @@ TEST_F(KeyStoreTest, AFirstStartThatWasCutShortGoesOn) {
     std::filesystem::create_directories(folder_);
     std::ofstream(folder_ / "current") << "{}";
     std::filesystem::permissions(folder_ / "current", std::filesystem::perms(0600));
-    EXPECT_EQ(open().list().size(), 3u);
+    const KeyStore store = open();
+    EXPECT_EQ(store.list().size(), 2u);
+    store.current(Algorithm::kRs256);
+    EXPECT_EQ(store.list().size(), 3u);
+}
+
+TEST_F(KeyStoreTest, MakesTheSlowKeyBesideAndPublishesIt) {
+    KeyStore store = open();
+    EXPECT_EQ(store.jwks()->find("RSA"), std::string::npos);
+    store.make_missing();
+    store.make_missing();  // one is enough
+    const Signer rs = store.current(Algorithm::kRs256);
+    EXPECT_NE(store.jwks()->find(rs.key.kid()), std::string::npos);
+    EXPECT_TRUE(store.find(rs.kid)->verify("text", rs.key.sign("text")));
+    EXPECT_EQ(count(".pem"), 3u);
+    EXPECT_EQ(open().current(Algorithm::kRs256).kid, rs.kid);
+    EXPECT_EQ(count(".pem"), 3u) << "made once";
+}
+
+TEST_F(KeyStoreTest, EndsWhileTheSlowKeyIsBeingMadeAndGoesOnAtTheNextStart) {
+    { open().make_missing(); }
+    KeyStore store = open();
+    EXPECT_EQ(store.current(Algorithm::kRs256).key.algorithm(), Algorithm::kRs256);
+}
+
+TEST_F(KeyStoreTest, SaysWhyTheSlowKeyCannotBeMadeAndTriesAgain) {
+    const KeyStore store = open();
+    const std::filesystem::path away = folder_.string() + "-away";
+    std::filesystem::rename(folder_, away);
+    try {
+        store.current(Algorithm::kRs256);
+        ADD_FAILURE() << "a key was made in a folder that is not there";
+    } catch (const Error& e) {
+        EXPECT_EQ(e.code(), "KEYS-002");
+        EXPECT_EQ(e.fault(), Fault::kAway);
+    }
+    std::filesystem::rename(away, folder_);
+    EXPECT_EQ(store.current(Algorithm::kRs256).key.algorithm(), Algorithm::kRs256);
 }
 
 TEST_F(KeyStoreTest, MakesKeysOnceAndKeepsThem) {
@@ -87,6 +124,7 @@ TEST_F(KeyStoreTest, MakesKeysOnceAndKeepsThem) {
 
 TEST_F(KeyStoreTest, RotationKeepsEveryPublicKey) {
     KeyStore store = open();
+    store.current(Algorithm::kRs256);
     const Signer old = store.current(Algorithm::kEs256);
     const std::string signature = old.key.sign("text");
     clock_.time += std::chrono::hours(24);
@@ -105,7 +143,9 @@ TEST_F(KeyStoreTest, RotationKeepsEveryPublicKey) {
 }
 
 TEST_F(KeyStoreTest, PublishesNoPrivatePart) {
-    const std::string jwks = *open().jwks();
+    const KeyStore store = open();
+    store.current(Algorithm::kRs256);
+    const std::string jwks = *store.jwks();
     const auto json = crypto::FlatJson::parse(jwks);
     ASSERT_TRUE(json);
     EXPECT_EQ(json->members().size(), 1u);
