@@ -9,8 +9,13 @@
 #include "core/error.hpp"
 #include "core/ids.hpp"
 #include "routing/route.hpp"
+#include "xml/xpath.hpp"
 
 namespace clrbus {
+
+std::map<std::string, std::string> Work::variables(const XPath& expression) const {
+    return expression.uses_variables() ? variables() : std::map<std::string, std::string>{};
+}
 
 std::map<std::string, std::string> Work::variables() const {
     std::map<std::string, std::string> out;

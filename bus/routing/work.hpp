@@ -21,6 +21,7 @@ class Clock;
 class CompiledRoute;
 class Endpoints;
 class StepKeeper;
+class XPath;
 namespace storage {
 class Originals;
 class StepTables;
@@ -78,6 +79,8 @@ struct Work {
     std::map<std::string, std::string> variables() const;
     // From here on it is these bytes, and no document.
     void marshal(std::string bytes, std::string_view type);
+    // Those that this expression may look up: making them costs more than most expressions do.
+    std::map<std::string, std::string> variables(const XPath& expression) const;
     // The same message with a copy of the document and nothing caused yet: for a branch.
     Work fork() const;
     // What the branch caused is caused by this message.

@@ -122,6 +122,9 @@ XPath::~XPath() = default;
 const std::string& XPath::expression() const {
     return impl_->text;
 }
+bool XPath::uses_variables() const {
+    return impl_->text.find('$') != std::string::npos;
+}
 
 std::shared_ptr<const XPath> XPath::compile(std::string_view expression, const Namespaces& namespaces,
                                             std::shared_ptr<const CodeLists> code_lists,

@@ -35,6 +35,7 @@ public:
     std::vector<Node> nodes(const Document& document, const Variables& variables = {}, Node context = {}) const;
 
     const std::string& expression() const;
+    bool uses_variables() const;  // false: none need be given
 
 private:
     XPath();

@@ -23,6 +23,12 @@ Document rows() {
         "<r:rows xmlns:r='urn:r'>\n<row n='1'><state> Y </state></row>\n<row n='2'><state>N</state></row>\n</r:rows>");
 }
 
+TEST(XPath, SaysWhetherItMayAskForVariables) {
+    EXPECT_FALSE(XPath::compile("/a/b = 'x'")->uses_variables());
+    EXPECT_TRUE(XPath::compile("/a/b = $x")->uses_variables());
+    EXPECT_TRUE(XPath::compile("'$'")->uses_variables());  // may
+}
+
 TEST(XPath, RefusesWhatIsNoExpressionWithItsPosition) {
     for (const char* bad : {"", "a[", "a b", "$", "f:nothing(1)", "f:trim()", "f:trim(1, 2)", "x:trim(1)", "unknown(1)",
                             "document('a')", "generate-id()", "current()", "a/@", "'open"}) {

@@ -18,9 +18,9 @@ public:
     explicit Choose(std::vector<Branch> branches) : branches_(std::move(branches)) {}
 
     Flow apply(Work& work) const override {
-        const auto variables = work.variables();
         for (const Branch& branch : branches_) {
-            if (!branch.test || branch.test->test(work.document, variables)) return apply_steps(branch.steps, work);
+            if (!branch.test || branch.test->test(work.document, work.variables(*branch.test)))
+                return apply_steps(branch.steps, work);
         }
         throw Error(Fault::kPoison, "ROUTE-101", "choosing", "no <when> holds and there is no <otherwise>");
     }

@@ -11,7 +11,7 @@ public:
     Filter(std::shared_ptr<const XPath> test, std::string reason) : test_(std::move(test)), reason_(std::move(reason)) {}
 
     Flow apply(Work& work) const override {
-        if (test_->test(work.document, work.variables())) return Flow::kNext;
+        if (test_->test(work.document, work.variables(*test_))) return Flow::kNext;
         work.filtered = reason_;
         return Flow::kDone;
     }

@@ -22,7 +22,7 @@ public:
     Flow apply(Work& work) const override {
         std::vector<std::string> names;
         if (select_) {
-            for (const std::string& text : select_->strings(work.document, work.variables())) append(names, text);
+            for (const std::string& text : select_->strings(work.document, work.variables(*select_))) append(names, text);
         } else {
             append(names, work.headers.get(header_));
         }

@@ -15,7 +15,7 @@ public:
         : name_(std::move(name)), value_(std::move(value)), select_(std::move(select)) {}
 
     Flow apply(Work& work) const override {
-        const std::string value = select_ ? select_->string(work.document, work.variables()) : value_;
+        const std::string value = select_ ? select_->string(work.document, work.variables(*select_)) : value_;
         if (value.size() > kMaxHeaderValue)
             throw Error(Fault::kPoison, "ROUTE-102", "setting header '" + name_ + "'", "longer than 4096 bytes");
         work.headers.set(name_, value);

@@ -29,7 +29,7 @@ public:
                                                   {"accepted-at", std::string(work.headers.get(header::kAcceptedAt))}};
         for (const Parameter& parameter : parameters_) {
             values[parameter.name] =
-                parameter.select ? parameter.select->string(work.document, work.variables()) : parameter.value;
+                parameter.select ? parameter.select->string(work.document, work.variables(*parameter.select)) : parameter.value;
         }
         std::vector<TransformMessage> messages;
         work.document = transformer_->transform(work.document, values, &messages);
