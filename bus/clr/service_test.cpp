@@ -269,6 +269,7 @@ TEST_F(Service, ARecordWithoutAchievementsIsAnEmptyAnswer) {
 }
 
 TEST_F(Service, PublishesKeysAndDescribesItself) {
+    keys_.current(crypto::Algorithm::kRs256);  // made when it is first asked for
     const HttpResponse jwks = get("/.well-known/jwks.json", "", nobody_);
     EXPECT_EQ(jwks.fields.get("Content-Type"), "application/jwk-set+json");
     const auto keys = json::parse(jwks.body).at("keys").as_array();

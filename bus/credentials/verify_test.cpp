@@ -193,6 +193,7 @@ TEST_F(Verifying, RefusesARevokedOne) {
 
 TEST_F(Verifying, ReadsAKeySet) {
     VerifyOptions options = options_;
+    store_.current(Algorithm::kRs256);  // made when it is first asked for
     options.keys = key_set(*store_.jwks(), "", "from the key set in keys.json");
     for (const Algorithm algorithm : {Algorithm::kEs256, Algorithm::kRs256, Algorithm::kEdDsa}) {
         const Verdict verdict = verify(token("", algorithm), options);
