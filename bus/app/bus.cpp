@@ -440,9 +440,8 @@ void Bus::start() {
             impl_->reloader->folders(), [this, options] { impl_->reloader->reload("files", options.settle); }, options);
     }
     impl_->dir.write_ports(impl_->ports);
-    log::info("bus", "running: " + std::to_string(impl_->engine->routes().size()) + " routes");
     impl_->signing.make_missing();  // the slow one; the start does not wait for it
-    log::info("bus", "running: " + std::to_string(impl_->loaded.routes.size()) + " routes");
+    log::info("bus", "running: " + std::to_string(impl_->engine->routes().size()) + " routes");
 }
 
 void Bus::stop() {
