@@ -45,12 +45,12 @@ constexpr const char* kLongRoute = R"x(<filter test="1 = 2" reason="never"/><set
     <choose><when test="$grade = 'A'"><set-header name="branch" value="a"/><log text="x"/></when>
     <otherwise><set-header name="branch" value="b"/><filter test="1 = 2" reason="other"/></otherwise></choose>
     <transform stylesheet="note.xsl"/><to><records/></to>)x";
-constexpr const char* kNote = "<note><who>a&#13;&#10;da &amp; \"b\"</who><n>1</n></note>";
+constexpr const char* kContinuedNote = "<note><who>a&#13;&#10;da &amp; \"b\"</who><n>1</n></note>";
 
 TEST_F(Continuation, GoesOnAtTheStepWithAllThatItCarries) {
     route("r", kLongRoute);
     start();
-    const Work one = work("r", kNote);
+    const Work one = work("r", kContinuedNote);
     EXPECT_EQ(step("r", "2 set-header").next()->name(), "3 choose");
     put_on(continuation(one, step("r", "2 set-header"), step("r", "1 filter")));
     settle("r");
@@ -73,8 +73,8 @@ TEST_F(Continuation, GoesOnInsideABranchAndBehindIt) {
     start();
     const Step& second = step("r", "3.1.2 log");
     EXPECT_EQ(second.next()->name(), "4 transform");
-    put_on(continuation(work("r", kNote), second, step("r", "1 filter")));
-    put_on(continuation(work("r", kNote), step("r", "3.2.2 filter"), step("r", "1 filter")));
+    put_on(continuation(work("r", kContinuedNote), second, step("r", "1 filter")));
+    put_on(continuation(work("r", kContinuedNote), step("r", "3.2.2 filter"), step("r", "1 filter")));
     settle("r");
     const auto out = in("records");
     ASSERT_EQ(out.size(), 1U);
@@ -106,7 +106,7 @@ TEST_F(Continuation, BytesThatNobodyParsedAreParsedThen) {
 TEST_F(Continuation, JsonKeepsItsTypesOnTheWay) {
     route("r", kLongRoute);
     open();
-    Work one = work("r", kNote);
+    Work one = work("r", kContinuedNote);
     const std::string json = R"({"a":[1,"x"],"b":[],"t":true,"n":1.10,"@id":"q","e":{},"z":null,"s":"1"})";
     one.document = parse_json(json);
     const Put put = continuation(one, step("r", "4 transform"), step("r", "1 filter"));
@@ -118,7 +118,7 @@ TEST_F(Continuation, JsonKeepsItsTypesOnTheWay) {
 TEST_F(Continuation, AStepThatIsGoneIsADeadLetterWithACodeOfItsOwn) {
     route("r", kLongRoute);
     open();
-    put_on(continuation(work("r", kNote), step("r", "4 transform"), step("r", "1 filter")));
+    put_on(continuation(work("r", kContinuedNote), step("r", "4 transform"), step("r", "1 filter")));
     close();
     route("r", R"(<validate schema="note.xsd"/><transform stylesheet="note.xsl"/><to><records/></to>)");
     start();
@@ -158,7 +158,7 @@ TEST_F(Continuation, NobodyOutsideChoosesTheStep) {
     route("r", kLongRoute);
     start();
     Incoming incoming;
-    incoming.body = kNote;
+    incoming.body = kContinuedNote;
     incoming.headers.set(header::kAtStep, "5 to");
     incoming.headers.set(header::kAtBody, "document");
     put("r", std::move(incoming));
@@ -170,7 +170,7 @@ TEST_F(Continuation, NobodyOutsideChoosesTheStep) {
 TEST_F(Continuation, TheSenderLearnsWhatBecameOfTheMessageThatWentOn) {
     route("r", kLongRoute);
     start();
-    Work one = work("r", kNote);
+    Work one = work("r", kContinuedNote);
     one.headers.set(kReceiptHeader, "1");
     put_on(continuation(one, step("r", "4 transform"), step("r", "1 filter")));
     settle("r");
@@ -182,8 +182,8 @@ TEST_F(Continuation, TheSenderLearnsWhatBecameOfTheMessageThatWentOn) {
 TEST_F(Continuation, TheSameInputGivesTheSameId) {
     route("r", kLongRoute);
     open();
-    const Put first = continuation(work("r", kNote), step("r", "4 transform"), step("r", "1 filter"));
-    const Put second = continuation(work("r", kNote), step("r", "4 transform"), step("r", "1 filter"));
+    const Put first = continuation(work("r", kContinuedNote), step("r", "4 transform"), step("r", "1 filter"));
+    const Put second = continuation(work("r", kContinuedNote), step("r", "4 transform"), step("r", "1 filter"));
     EXPECT_EQ(first.message.message_id(), second.message.message_id());
     EXPECT_NE(first.message.message_id(), "w1");
 }

@@ -7,7 +7,7 @@ namespace {
 using testing::ElementsAre;
 
 constexpr const char* kBehindAggregate = R"(<transform stylesheet="members.xsl"/><to><records/></to>)";
-constexpr const char* kQueue = "step/r/aggregate-1";
+constexpr const char* kAggregateQueue = "step/r/aggregate-1";
 
 class AggregateTest : public StatefulTest {
 protected:
@@ -42,7 +42,7 @@ TEST_F(AggregateTest, RefusesAMessageWithoutCorrelationOrWithoutACount) {
     settle("r");
     ASSERT_EQ(in("dead/r").size(), 5U);
     for (std::size_t i = 1; i < 5; ++i) EXPECT_EQ(dead_code(i), "STEP-005");
-    EXPECT_EQ(waiting(kQueue), 0U);
+    EXPECT_EQ(waiting(kAggregateQueue), 0U);
     expect_balanced();
 }
 
@@ -52,7 +52,7 @@ TEST_F(AggregateTest, CompletesByCountAndCountsEveryMember) {
     for (int n = 1; n <= 5; ++n) put("r", note(n == 3 ? "b" : "a", n));
     until_records(1);
     EXPECT_THAT(records(), ElementsAre("a: a1 a2 a4 (count)"));
-    until_waits(kQueue, 2);
+    until_waits(kAggregateQueue, 2);
     expect_balanced();
     EXPECT_EQ(line("r").sum(Outcome::kAccepted), 5);
     EXPECT_EQ(line("r").sum(Outcome::kAggregated), 3);
@@ -82,21 +82,21 @@ TEST_F(AggregateTest, CompletesSoLongAfterTheFirstAcrossARestart) {
     aggregate("after-first=\"PT1H\"");
     start();
     put("r", note("a", 1));
-    until_known(kQueue, 1);
+    until_known(kAggregateQueue, 1);
     pass(std::chrono::minutes(50));
     put("r", note("a", 2));
-    until_known(kQueue, 2);
+    until_known(kAggregateQueue, 2);
     killed();
     expect_balanced();
     EXPECT_EQ(line("r").waiting, 2);
     pass(std::chrono::minutes(9));
     put("r", note("b", 3));
-    until_known(kQueue, 3);
+    until_known(kAggregateQueue, 3);
     EXPECT_TRUE(in("records").empty());
     pass(std::chrono::minutes(1));
     until_records(1);
     EXPECT_THAT(records(), ElementsAre("a: a1 a2 (time)"));
-    until_waits(kQueue, 1);
+    until_waits(kAggregateQueue, 1);
 }
 
 TEST_F(AggregateTest, CompletesWhenNothingCameForSoLong) {
@@ -104,7 +104,7 @@ TEST_F(AggregateTest, CompletesWhenNothingCameForSoLong) {
     start();
     for (int n = 1; n <= 3; ++n) {
         put("r", note("a", n));
-        until_known(kQueue, static_cast<std::uint64_t>(n));
+        until_known(kAggregateQueue, static_cast<std::uint64_t>(n));
         pass(std::chrono::minutes(9));
     }
     EXPECT_TRUE(in("records").empty());
@@ -119,7 +119,7 @@ TEST_F(AggregateTest, AFullGroupCompletesOrDies) {
     for (int n = 1; n <= 3; ++n) put("r", note("a", n));
     until_records(1);
     EXPECT_THAT(records(), ElementsAre("a: a1 a2 (full)"));
-    until_waits(kQueue, 1);
+    until_waits(kAggregateQueue, 1);
     close();
     aggregate("count=\"9\" most=\"2\" when-full=\"dead\"");
     start();
@@ -155,12 +155,12 @@ TEST_F(AggregateTest, ALateMemberOpensANewGroupDiesOrIsDropped) {
     start();
     put("r", note("a", 4));
     until("it is gone", [&] { return line("r").sum(Outcome::kDiscarded) == 1; });
-    EXPECT_EQ(waiting(kQueue), 0U);
+    EXPECT_EQ(waiting(kAggregateQueue), 0U);
     close();
     aggregate("count=\"2\"");
     start();
     put("r", note("a", 5));
-    until_known(kQueue, 1);
+    until_known(kAggregateQueue, 1);
     expect_balanced();
 }
 
@@ -193,7 +193,7 @@ TEST_F(AggregateTest, ChildrenOfASplitAreMembers) {
     EXPECT_EQ(line("r").sum(Outcome::kAggregated), 600);
     EXPECT_EQ(line("r").sum(Outcome::kMade), 900);
     EXPECT_EQ(line("r").sum(Outcome::kSplit), 1);
-    EXPECT_EQ(waiting(kQueue), 0U);
+    EXPECT_EQ(waiting(kAggregateQueue), 0U);
 }
 
 TEST_F(AggregateTest, WhatComesOfAGroupHasTheSameIdWhenItIsMadeAgain) {
@@ -201,7 +201,7 @@ TEST_F(AggregateTest, WhatComesOfAGroupHasTheSameIdWhenItIsMadeAgain) {
     aggregate("count=\"3\"");
     start();
     for (int n = 1; n <= 2; ++n) put("r", note("a", n));
-    until_known(kQueue, 2);
+    until_known(kAggregateQueue, 2);
     close();
     for (const char* end : {"", "-wal", "-shm"}) std::filesystem::remove(root_ / (std::string("state.db") + end));
     start();
@@ -215,13 +215,13 @@ TEST_F(AggregateTest, WhatIsSaidOfMessagesThatAreGoneIsMadeAgain) {
     aggregate("count=\"3\"");
     start();
     for (int n = 1; n <= 2; ++n) put("r", note("a", n));
-    until_known(kQueue, 2);
-    const std::uint64_t first = in(kQueue).at(0).sequence;
+    until_known(kAggregateQueue, 2);
+    const std::uint64_t first = in(kAggregateQueue).at(0).sequence;
     Unit unit;  // by another hand
-    unit.settled.push_back({kQueue, first});
+    unit.settled.push_back({kAggregateQueue, first});
     unit.ledger.push_back({"r", Outcome::kDiscarded, 1});
     queues_->commit(std::move(unit), *workers_, [](CommitState) {});
-    until_waits(kQueue, 1);
+    until_waits(kAggregateQueue, 1);
     killed();
     for (int n = 3; n <= 4; ++n) put("r", note("a", n));
     until_records(1);
@@ -233,7 +233,7 @@ TEST_F(AggregateTest, WhatWaitsInAStepThatIsGoneIsDeadLettered) {
     aggregate("count=\"3\"");
     start();
     put("r", note("a", 1));
-    until_known(kQueue, 1);
+    until_known(kAggregateQueue, 1);
     close();
     route("r", R"(<transform stylesheet="note.xsl"/><to><records/></to>)");
     start();
@@ -262,7 +262,7 @@ TEST_F(AggregateTest, NoCorrelationIsInClearInStateDb) {
     aggregate("count=\"3\"");
     start();
     put("r", note("Theodora-Unmistakable", 1));
-    until_known(kQueue, 1);
+    until_known(kAggregateQueue, 1);
     close();
     for (const char* end : {"", "-wal"}) {
         std::ifstream file(root_ / (std::string("state.db") + end), std::ios::binary);

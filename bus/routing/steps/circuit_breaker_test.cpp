@@ -7,7 +7,7 @@
 namespace clrbus {
 namespace {
 
-constexpr const char* kQueue = "step/r/circuit-breaker-1";
+constexpr const char* kBreakerQueue = "step/r/circuit-breaker-1";
 
 class BreakerTest : public StatefulTest {
 protected:
@@ -71,7 +71,7 @@ TEST_F(BreakerTest, OpensAndLetsWaitUntilAProbeGetsThrough) {
     for (int n = 3; n <= 6; ++n) put("r", note("a", n));
     until("all wait", [&] {
         pass(std::chrono::seconds(1));
-        return waiting(kQueue) == 6;
+        return waiting(kBreakerQueue) == 6;
     });
     const int asked = asked_;
     killed();
@@ -89,7 +89,7 @@ TEST_F(BreakerTest, OpensAndLetsWaitUntilAProbeGetsThrough) {
     });
     EXPECT_EQ(condition(), "closed");
     EXPECT_TRUE(in("dead/r").empty());
-    EXPECT_EQ(waiting(kQueue), 0U);
+    EXPECT_EQ(waiting(kBreakerQueue), 0U);
     expect_balanced();
 }
 
@@ -102,7 +102,7 @@ TEST_F(BreakerTest, TakesTheOtherwiseBranchWhileItIsOpen) {
         pass(std::chrono::seconds(1));
         return line("r").sum(Outcome::kFiltered) == 4;
     });
-    EXPECT_EQ(waiting(kQueue), 0U);
+    EXPECT_EQ(waiting(kBreakerQueue), 0U);
     expect_balanced();
 }
 

@@ -6,7 +6,7 @@ namespace {
 
 using testing::ElementsAre;
 
-constexpr const char* kQueue = "step/r/resequence-1";
+constexpr const char* kResequenceQueue = "step/r/resequence-1";
 constexpr const char* kBehindResequence = R"(<transform stylesheet="note.xsl"/><to><records/></to>)";
 
 class ResequenceTest : public StatefulTest {
@@ -38,7 +38,7 @@ TEST_F(ResequenceTest, AStreamGoesOnInOrderPerCorrelationAcrossARestart) {
     start();
     for (const int n : {3, 2}) put("r", note("a", n));
     put("r", note("b", 1));
-    until_known(kQueue, 2);
+    until_known(kResequenceQueue, 2);
     until_records(1);
     killed();
     for (const int n : {5, 1, 4}) put("r", note("a", n));
@@ -63,7 +63,7 @@ TEST_F(ResequenceTest, AGapIsGivenUpAndTheNumberThatComesLateDies) {
     start();
     for (const int n : {1, 4, 3}) put("r", note("a", n));
     until_records(1);
-    until_known(kQueue, 2);
+    until_known(kResequenceQueue, 2);
     pass(std::chrono::minutes(10));
     until_records(3);
     put("r", note("a", 2));
@@ -79,7 +79,7 @@ TEST_F(ResequenceTest, AGapKillsWhatWaitsWhereTheRouteSaysSo) {
     resequence("gap=\"PT10M\" on-gap=\"dead\" late=\"pass\"");
     start();
     for (const int n : {2, 3}) put("r", note("a", n));
-    until_known(kQueue, 2);
+    until_known(kResequenceQueue, 2);
     pass(std::chrono::minutes(10));
     until("both are dead", [&] { return in("dead/r").size() == 2; });
     EXPECT_EQ(dead_code(), "STEP-015");
@@ -107,7 +107,7 @@ TEST_F(ResequenceTest, ABatchGoesOnWhenItIsThere) {
     start();
     for (const int n : {7, 9}) put("r", note("a", n));
     put("r", note("b", 2));
-    until_known(kQueue, 3);
+    until_known(kResequenceQueue, 3);
     EXPECT_TRUE(in("records").empty());
     put("r", note("a", 8));
     until_records(3);
