@@ -7,7 +7,7 @@ std::string waiting_body(int i) {
     return "<note><who>w" + std::to_string(i) + "</who><n>" + std::to_string(i) + "</n></note>";
 }
 constexpr const char* kNoKey = "<note><n>1</n></note>";
-constexpr const char* kToA = R"(<to><route id="a"/></to>)";
+constexpr const char* kStatefulToA = R"(<to><route id="a"/></to>)";
 
 }  // namespace
 
@@ -17,7 +17,7 @@ std::vector<StepDriver> stateful_step_drivers() {
                             const std::string& dead) {
         StepDriver driver;
         driver.step = step;
-        driver.steps = steps + kToA;
+        driver.steps = steps + kStatefulToA;
         driver.body = waiting_body;
         driver.outputs = {{"in/a", 1}};
         driver.poison = std::move(poison);
