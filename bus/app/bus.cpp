@@ -17,6 +17,7 @@
 #include "adapter/adapter.hpp"
 #include "amqp/listener.hpp"
 #include "app/backup.hpp"
+#include "app/broker_link.hpp"
 #include "app/clr_mount.hpp"
 #include "app/doors.hpp"
 #include "app/endpoint_factory.hpp"
@@ -25,6 +26,7 @@
 #include "app/state_dir.hpp"
 #include "broker/amqp_nodes.hpp"
 #include "broker/embedded_queues.hpp"
+#include "broker/link_queues.hpp"
 #include "clr/institution.hpp"
 #include "config/loader.hpp"
 #include "core/executor.hpp"
@@ -45,6 +47,7 @@
 #include "routing/endpoints.hpp"
 #include "routing/engine.hpp"
 #include "routing/reloader.hpp"
+#include "routing/remote.hpp"
 #include "routing/route_watch.hpp"
 #include "storage/originals.hpp"
 #include "storage/step_state.hpp"
@@ -122,6 +125,7 @@ HttpTokens::Entry token_entry(const Token& token) {
 
 struct Bus::Impl {
     Settings settings;
+    const bool records_only;
     StateDir dir;
     Clock& clock = system_clock();
     Time started = clock.now();
@@ -133,7 +137,9 @@ struct Bus::Impl {
     crypto::KeyFile keys;
     Secrets secrets;
     HttpClient client;
-    EmbeddedQueues queues;
+    EmbeddedQueues queues;             // the books
+    std::unique_ptr<LinkQueues> link;  // over another broker, when one is named
+    Queues& shared;                    // link, else queues: what everybody uses
     storage::Originals originals;
     records::RecordsStore store;
     clr::Institution institution;
@@ -161,8 +167,9 @@ struct Bus::Impl {
     bool stopped = true;
     std::atomic<bool> failed{false};
 
-    Impl(const Settings& given, const std::filesystem::path& state)
+    Impl(const Settings& given, const std::filesystem::path& state, bool without_routes)
         : settings(given),
+          records_only(without_routes),
           dir(state),
           threads(settings.worker_threads != 0 ? settings.worker_threads : std::max(2U, std::thread::hardware_concurrency())),
           workers(threads, "worker"),
@@ -172,10 +179,24 @@ struct Bus::Impl {
           keys(crypto::KeyFile::load_or_create(state / "storage.key")),
           secrets(settings.root, settings.file),
           queues(queue_options()),
-          originals((state / "originals").string()),
+          link(make_link()),
+          shared(link ? static_cast<Queues&>(*link) : queues),
+          originals(originals_folder(settings, state).string()),
           store(store_options()),
           institution(clr::Institution::from_config(settings.root, settings.issuer_url)),
           signing(credentials::KeyStore::open(state / "keys", institution.key_url(), clock)) {}
+
+    std::unique_ptr<LinkQueues> make_link() {
+        auto options = broker_link(settings);
+        if (!options && records_only)
+            throw Error(Fault::kConfig, "LINK-023", "starting with --role records",
+                        "there is no <broker url> that workers could use");
+        if (!options) return nullptr;
+        options->client.container = "clrbus-books";
+        options->stay = inboxes_that_stay(load_routes(settings.routes, assets).routes);
+        if (!records_only) options->window = 0;  // as many as routes here ask for
+        return std::make_unique<LinkQueues>(queues, std::move(*options));
+    }
 
     EmbeddedOptions queue_options() {
         EmbeddedOptions options;
@@ -205,6 +226,7 @@ struct Bus::Impl {
     void build_endpoints();
     void follow_rights(const std::vector<std::shared_ptr<const CompiledRoute>>& routes);
     AdapterContext adapter_context(const Config& endpoint);
+    std::vector<DoorHealth> door_health() const;
     std::vector<HealthPart> health() const;
     void stop();
 };
@@ -223,7 +245,15 @@ void Bus::Impl::build() {
     reloader = std::make_unique<RouteReloader>(
         RouteReloader::Parts{queues, workers, clock, dir.path(), settings.routes, assets, settings.keep_last_good});
     engine = std::make_unique<RouteEngine>(
-        RouteEngine::Parts{queues, originals, workers, splits, clock, dir.path(), settings.limits, endpoints.get()},
+        RouteEngine::Parts{.queues = shared,
+                           .originals = originals,
+                           .workers = workers,
+                           .splits = splits,
+                           .clock = clock,
+                           .state_dir = dir.path(),
+                           .limits = settings.limits,
+                           .endpoints = endpoints.get(),
+                           .runs = [this](const CompiledRoute& route) { return !records_only || keeps_state(route); }},
         reloader->first(), [this](const CompiledRoute& route, bool fresh) {
             try {
                 reloader->keeper("start", "start of the bus")(route, fresh);
@@ -233,7 +263,7 @@ void Bus::Impl::build() {
         });
     // What was accepted stays until its retention ends; what a crash left half written goes.
     originals.sweep([](const std::string&) { return true; });
-    applier = std::make_unique<records::Applier>(store, queues, workers);
+    applier = std::make_unique<records::Applier>(store, shared, workers);
 
     const auto development = crypto::make_dev_certificates(dir.path() / "tls", {"localhost", "127.0.0.1", "::1"});
     std::vector<User> users = settings.users;
@@ -257,7 +287,7 @@ void Bus::Impl::build() {
     for (const Token& token : settings.tokens) token_entries.push_back(token_entry(token));
     std::vector<HttpTokens::Entry> entries;
     for (const Token& token : all_tokens) entries.push_back(token_entry(token));
-    nodes = std::make_unique<AmqpNodes>(queues, workers, *rights, clock);
+    nodes = std::make_unique<AmqpNodes>(shared, workers, *rights, clock);
     readers = std::make_unique<ReaderTokens>(dir.path() / "readers.json", tokens, entries);
     clr = std::make_unique<ClrMount>(settings, institution, dir.path(), store, signing, tokens, clock);
 
@@ -267,7 +297,7 @@ void Bus::Impl::build() {
                                              [this](const auto& routes) { follow_rights(routes); }});
 
     management = std::make_unique<Management>(Management::Parts{
-        queues, *engine, store, signing, clock, [this] { return sources->health(); }, [this] { return endpoints->states(); },
+        shared, *engine, store, signing, clock, [this] { return door_health(); }, [this] { return endpoints->states(); },
         [this](const std::string& route) { return endpoints->resume(route); }, [this] { return queues.failure(); },
         [this](const std::string& learner) { return readers->issue(learner); },
         [this](const std::string& who, const std::string& learner, const std::string& alg) {
@@ -354,7 +384,7 @@ AdapterContext Bus::Impl::adapter_context(const Config& endpoint) {
 // Sinks and responders are made when the routes that name them come into force, now or later.
 void Bus::Impl::build_endpoints() {
     endpoints = std::make_unique<Endpoints>(
-        Endpoints::Parts{queues, workers, clock, [this](const Config& element) { return make_sink(adapter_context(element)); },
+        Endpoints::Parts{shared, workers, clock, [this](const Config& element) { return make_sink(adapter_context(element)); },
                          [this](const Config& element) { return make_responder(adapter_context(element)); }});
 }
 
@@ -368,11 +398,21 @@ void Bus::Impl::follow_rights(const std::vector<std::shared_ptr<const CompiledRo
     readers->base(std::move(entries));
 }
 
+std::vector<DoorHealth> Bus::Impl::door_health() const {
+    std::vector<DoorHealth> out = sources->health();
+    if (link) {
+        const amqp::ClientHealth health = link->health();
+        const std::string trouble = broker_trouble(health);
+        out.push_back({"broker", trouble.empty(), trouble, health.since});
+    }
+    return out;
+}
+
 std::vector<HealthPart> Bus::Impl::health() const {
     std::vector<HealthPart> out;
     out.push_back({"journal", queues.failure().empty(), queues.failure()});
     for (const RouteState& state : engine->states()) out.push_back({"route '" + state.id + "'", !state.paused, state.reason});
-    for (const DoorHealth& door : sources->health()) out.push_back({"door " + door.door, door.ok, door.text});
+    for (const DoorHealth& door : door_health()) out.push_back({"door " + door.door, door.ok, door.text});
     for (const EndpointState& one : endpoints->states()) {
         // A far side that is away is no fault of this process; what waits for a person is.
         const bool ours = one.kind == EndpointState::Kind::kPaused || one.kind == EndpointState::Kind::kBroken;
@@ -408,13 +448,14 @@ void Bus::Impl::stop() {
         endpoints->stop();
     }
     applier->stop();
+    if (link) link->stop(kGrace);
     splits.stop();
     doors.stop();
     workers.stop();
 }
 
-Bus::Bus(const Settings& settings, const std::filesystem::path& state_dir)
-    : impl_(std::make_unique<Impl>(settings, state_dir)) {
+Bus::Bus(const Settings& settings, const std::filesystem::path& state_dir, bool records_only)
+    : impl_(std::make_unique<Impl>(settings, state_dir, records_only)) {
     impl_->build();
 }
 
@@ -424,6 +465,7 @@ Bus::~Bus() {
 
 void Bus::start() {
     impl_->stopped = false;
+    if (impl_->link) impl_->link->start();
     impl_->applier->start();
     impl_->endpoints->start();
     impl_->engine->start();

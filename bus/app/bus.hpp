@@ -17,7 +17,8 @@ class Bus {
 public:
     // Opens the state directory, recovers, compiles the routes, opens the listeners. Throws Error(kConfig) for what must not
     // start; a route that does not compile does not start, and the others do (status says why).
-    Bus(const Settings& settings, const std::filesystem::path& state_dir);
+    // records_only: routes run in workers, with a broker between; only those that keep state run here.
+    Bus(const Settings& settings, const std::filesystem::path& state_dir, bool records_only = false);
     ~Bus();
 
     void start();  // doors open, ports.json written

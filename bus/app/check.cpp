@@ -3,10 +3,13 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
+#include <chrono>
 #include <iostream>
+#include <thread>
 
 #include "adapter/adapter.hpp"
 #include "all_adapters.hpp"
+#include "app/broker_link.hpp"
 #include "app/cli.hpp"
 #include "app/endpoint_factory.hpp"
 #include "app/secrets.hpp"
@@ -16,10 +19,13 @@
 #include "routing/assets.hpp"
 #include "routing/dry_run.hpp"
 #include "routing/inbox.hpp"
+#include "routing/remote.hpp"
 #include "routing/route.hpp"
 
 namespace clrbus::app {
 namespace {
+
+constexpr std::chrono::seconds kBrokerAnswers{10};
 
 struct Found {
     std::string severity;  // error, warning
@@ -74,9 +80,61 @@ void check_endpoints(const std::vector<std::shared_ptr<const CompiledRoute>>& ro
     }
 }
 
+// What runs in one process only, and what workers need.
+void check_sharing(const Settings& settings, const std::vector<std::shared_ptr<const CompiledRoute>>& routes,
+                   std::vector<Found>& found) {
+    for (const auto& route : routes) {
+        if (const Config home = keeps_state(*route)) {
+            found.push_back({"warning", "LINK-012",
+                             home.where().text() + ": route '" + route->id() +
+                                 "' runs where the books are kept, not in workers: <" + std::string(home.name()) +
+                                 "> keeps its state in one process"});
+        }
+    }
+    if (!settings.root.child("broker").has("originals-folder")) {
+        found.push_back({"warning", "LINK-013",
+                         settings.root.child("broker").where().text() +
+                             ": no originals-folder: workers cannot start (large messages lie in a folder that all share)"});
+    }
+}
+
+// Attaches to each queue, without taking anything.
+void ask_for_queues(const LinkOptions& link, const std::vector<std::shared_ptr<const CompiledRoute>>& routes,
+                    std::vector<Found>& found) {
+    amqp::Client client(link.client);
+    std::vector<std::string> names{link.results_name()};
+    for (const auto& route : routes) {
+        if (!keeps_state(*route)) names.push_back(link.name_of(route->inbox()));
+    }
+    for (const std::string& name : names)
+        client.receiver(link.address_of(name), {.on_message = [](std::uint64_t, const std::string&) {}, .on_lost = {}});
+    client.start();
+    const auto until = std::chrono::steady_clock::now() + kBrokerAnswers;
+    const auto known = [](const amqp::ClientHealth& health) {
+        return health.open && std::all_of(health.links.begin(), health.links.end(), [](const amqp::LinkHealth& one) {
+                   return one.attached || one.error.find("amqp:") != std::string::npos;
+               });
+    };
+    amqp::ClientHealth health = client.health();
+    while (!known(health) && std::chrono::steady_clock::now() < until) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        health = client.health();
+    }
+    client.stop(kBrokerAnswers);
+    if (!health.open) {
+        const std::string why = health.error.empty() ? "no answer" : health.error;
+        found.push_back(
+            {"error", "LINK-014", "broker " + link.client.host + ":" + std::to_string(link.client.port) + ": " + why});
+        return;
+    }
+    for (const amqp::LinkHealth& one : health.links) {
+        if (!one.attached) found.push_back({"error", "LINK-015", "queue '" + one.address + "': " + one.error});
+    }
+}
+
 }  // namespace
 
-int check(const std::filesystem::path& config, const std::filesystem::path& overlay, bool json) {
+int check(const std::filesystem::path& config, const std::filesystem::path& overlay, bool json, bool broker) {
     std::vector<Found> found;
     std::size_t routes = 0;
     try {
@@ -89,6 +147,12 @@ int check(const std::filesystem::path& config, const std::filesystem::path& over
         for (const Error& e : loaded.errors) found.push_back({"error", e.code(), e.what()});
         for (const auto& route : loaded.routes) check_doors(*route, found);
         check_endpoints(loaded.routes, secrets, found);
+        if (const auto link = broker_link(settings)) {
+            check_sharing(settings, loaded.routes, found);
+            if (broker) ask_for_queues(*link, loaded.routes, found);
+        } else if (broker) {
+            found.push_back({"error", "LINK-011", settings.file.string() + ": --broker asks for a <broker url>"});
+        }
     } catch (const Error& e) {
         found.push_back({"error", e.code(), e.what()});
     }

@@ -31,10 +31,13 @@ int verify_file(const std::filesystem::path& file, const std::filesystem::path& 
 
 // clrbus run: until SIGTERM, then until what is in hand is through; a second one, or the deadline, ends it at once. SIGHUP
 // reads routes and certificates again.
-int run_bus(const std::filesystem::path& config, const std::filesystem::path& overlay, const std::filesystem::path& state);
+// role: all, records or worker.
+int run_bus(const std::filesystem::path& config, const std::filesystem::path& overlay, const std::filesystem::path& state,
+            const std::string& role);
 
 // clrbus check: the configuration and every route, as run would read them.
-int check(const std::filesystem::path& config, const std::filesystem::path& overlay, bool json);
+// broker: also ask the broker of <broker url> for its queues.
+int check(const std::filesystem::path& config, const std::filesystem::path& overlay, bool json, bool broker = false);
 
 // clrbus test: runs the cases of the routes through their steps, without a broker.
 int run_cases(const std::filesystem::path& config, const std::filesystem::path& overlay, const std::string& route, bool json);

@@ -6,6 +6,7 @@
 #include "app/dead_cli.hpp"
 #include "app/settings.hpp"
 #include "app/wire_cli.hpp"
+#include "app/worker_bus.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
 
@@ -58,17 +59,24 @@ int main(int argc, char** argv) {
     run->add_option("--state", state, "state directory, made when it is not there")
         ->envname("CLRBUS_STATE")
         ->capture_default_str();
-    run->add_option("--role", role, "all: this process does everything")->check(CLI::IsMember({"all"}))->capture_default_str();
+    run->add_option("--role", role,
+                    "all: everything. With <broker url>: records keeps the books, doors and records, and runs no route but "
+                    "those that keep state; "
+                    "worker runs routes, as many processes as you like")
+        ->check(CLI::IsMember({"all", "records", "worker"}))
+        ->capture_default_str();
     run->footer(
         "Example: clrbus run --config conf/clrbus.xml --state var/clrbus\nThe ports are in var/clrbus/ports.json when all of "
         "them answer.");
-    run->callback([&] { result = clrbus::app::run_bus(config, overlay, state); });
+    run->callback([&] { result = clrbus::app::run_bus(config, overlay, state, role); });
 
     CLI::App* check = app.add_subcommand("check", "check the configuration and every route, before it is deployed");
     with_config(check);
     check->add_flag("--json", json, "one JSON document on standard output");
+    bool ask_broker = false;
+    check->add_flag("--broker", ask_broker, "also connect to the broker of <broker url> and name the queues that are missing");
     check->footer("Example: clrbus check --config conf/clrbus.xml");
-    check->callback([&] { result = clrbus::app::check(config, overlay, json); });
+    check->callback([&] { result = clrbus::app::check(config, overlay, json, ask_broker); });
 
     CLI::App* test = app.add_subcommand("test", "run the cases of the routes through their steps, without a broker");
     std::string route;

@@ -10,6 +10,7 @@
 #include "app/bus.hpp"
 #include "app/cli.hpp"
 #include "app/settings.hpp"
+#include "app/worker_bus.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
 
@@ -40,9 +41,25 @@ void run_drained(Bus& bus, const sigset_t& signals, std::chrono::milliseconds de
     stopping.join();
 }
 
+// Routes alone, on messages that come over another broker.
+int run_worker(const Settings& settings, const std::filesystem::path& state, const sigset_t& signals) {
+    WorkerBus worker(settings, state);
+    for (const Error& error : worker.route_errors()) log::error("route", std::string("not started: ") + error.what());
+    worker.start();
+    int signal = SIGHUP;
+    while (sigwait(&signals, &signal) == 0 && signal == SIGHUP)
+        log::info("bus", "a worker takes changed routes at its next start");
+    log::info("bus", "stopping");
+    worker.stop();
+    if (!worker.failed()) return 0;
+    log::error("bus", "ended because its own journal failed: what was confirmed is with the books");
+    return 1;
+}
+
 }  // namespace
 
-int run_bus(const std::filesystem::path& config, const std::filesystem::path& overlay, const std::filesystem::path& state) {
+int run_bus(const std::filesystem::path& config, const std::filesystem::path& overlay, const std::filesystem::path& state,
+            const std::string& role) {
     // Blocked before the first thread, so that only the waits here get them.
     sigset_t signals;
     sigemptyset(&signals);
@@ -55,7 +72,8 @@ int run_bus(const std::filesystem::path& config, const std::filesystem::path& ov
         std::filesystem::permissions(state, std::filesystem::perms::owner_all);
         const log::Session log({(state / "clrbus.log").string(), true, settings.log_level});
         try {
-            Bus bus(settings, state);
+            if (role == "worker") return run_worker(settings, state, signals);
+            Bus bus(settings, state, role == "records");
             bus.start();
             int signal = SIGHUP;
             while (sigwait(&signals, &signal) == 0 && signal == SIGHUP) bus.reload("SIGHUP");

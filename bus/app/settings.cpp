@@ -12,30 +12,6 @@
 namespace clrbus::app {
 namespace {
 
-// A relative path in a configuration means: beside it.
-std::filesystem::path resolved(const std::filesystem::path& file, const std::string& path) {
-    if (path.empty()) return {};
-    const std::filesystem::path given(path);
-    return given.is_absolute() ? given : (std::filesystem::absolute(file).parent_path() / given).lexically_normal();
-}
-
-// What="password": password-file or password-env, exactly one.
-std::string secret(const Config& element, const std::string& what, const std::filesystem::path& file) {
-    const bool from_file = element.has(what + "-file"), from_env = element.has(what + "-env");
-    if (from_file == from_env) element.fail("CONF-020", "exactly one of " + what + "-file and " + what + "-env");
-    std::string value;
-    if (from_file) {
-        value = crypto::read_secret_file(resolved(file, element.get(what + "-file")));
-    } else {
-        const char* found = std::getenv(element.get(what + "-env").c_str());
-        if (found == nullptr) element.fail("CONF-021", what + "-env", "the environment variable is not set");
-        value = found;
-    }
-    while (!value.empty() && (value.back() == '\n' || value.back() == '\r')) value.pop_back();
-    if (value.empty()) element.fail("CONF-022", "the " + what + " is empty");
-    return value;
-}
-
 bool loopback(const std::string& address) {
     return address == "localhost" || address == "::1" || address.rfind("127.", 0) == 0;
 }
@@ -50,9 +26,9 @@ Listen read_listen(const Config& element, const std::filesystem::path& file) {
                                          : Listen::Protocol::kHttps;
     out.address = element.get("address", "127.0.0.1");
     out.port = static_cast<std::uint16_t>(element.get_int("port", 0));
-    out.certificate = resolved(file, element.get("certificate-file"));
-    out.key = resolved(file, element.get("key-file"));
-    out.client_ca = resolved(file, element.get("client-ca-file"));
+    out.certificate = resolved_beside(file, element.get("certificate-file"));
+    out.key = resolved_beside(file, element.get("key-file"));
+    out.client_ca = resolved_beside(file, element.get("client-ca-file"));
     if (out.certificate.empty() != out.key.empty()) element.fail("CONF-023", "certificate-file and key-file belong together");
     const bool plain = out.protocol == Listen::Protocol::kAmqp || out.protocol == Listen::Protocol::kHttp;
     if (plain && !loopback(out.address))
@@ -77,6 +53,28 @@ RouteAssetFolders asset_folders(const Settings& settings, const Secrets* secrets
     return out;
 }
 
+std::filesystem::path resolved_beside(const std::filesystem::path& file, const std::string& path) {
+    if (path.empty()) return {};
+    const std::filesystem::path given(path);
+    return given.is_absolute() ? given : (std::filesystem::absolute(file).parent_path() / given).lexically_normal();
+}
+
+std::string secret_of(const Config& element, const std::string& what, const std::filesystem::path& file) {
+    const bool from_file = element.has(what + "-file"), from_env = element.has(what + "-env");
+    if (from_file == from_env) element.fail("CONF-020", "exactly one of " + what + "-file and " + what + "-env");
+    std::string value;
+    if (from_file) {
+        value = crypto::read_secret_file(resolved_beside(file, element.get(what + "-file")));
+    } else {
+        const char* found = std::getenv(element.get(what + "-env").c_str());
+        if (found == nullptr) element.fail("CONF-021", what + "-env", "the environment variable is not set");
+        value = found;
+    }
+    while (!value.empty() && (value.back() == '\n' || value.back() == '\r')) value.pop_back();
+    if (value.empty()) element.fail("CONF-022", "the " + what + " is empty");
+    return value;
+}
+
 std::vector<std::string> words(const std::string& text) {
     std::vector<std::string> out;
     std::istringstream in(text);
@@ -86,7 +84,7 @@ std::vector<std::string> words(const std::string& text) {
 
 std::filesystem::path schemas_of(const std::filesystem::path& file) {
     const Config config = ConfigLoader(nullptr).load(file);
-    return resolved(file, config.child("schemas").get("folder", "../xsd"));
+    return resolved_beside(file, config.child("schemas").get("folder", "../xsd"));
 }
 
 Settings read_settings(const std::filesystem::path& file, const std::filesystem::path& overlay) {
@@ -115,11 +113,11 @@ Settings read_settings(const std::filesystem::path& file, const std::filesystem:
         const bool password = user.has("password-file") || user.has("password-env");
         if (!password && !user.has("certificate"))
             user.fail("CONF-026", "a user needs a password-file, a password-env or a certificate");
-        out.users.push_back({user.require("name"), password ? secret(user, "password", file) : "", user.get("certificate"),
+        out.users.push_back({user.require("name"), password ? secret_of(user, "password", file) : "", user.get("certificate"),
                              words(user.get("may"))});
     }
     for (const Config& token : access.children("token"))
-        out.tokens.push_back({token.require("name"), secret(token, "token", file), words(token.get("may"))});
+        out.tokens.push_back({token.require("name"), secret_of(token, "token", file), words(token.get("may"))});
     if (out.development_access) {
         for (const Listen& listen : out.listens) {
             if (!loopback(listen.address))
@@ -133,10 +131,10 @@ Settings read_settings(const std::filesystem::path& file, const std::filesystem:
     out.segment_bytes = static_cast<std::uint32_t>(broker.get_int("segment-bytes", 64 << 20));
     out.disk_reserve = static_cast<std::uint64_t>(broker.get_int("min-free-bytes", 1LL << 30));
     out.match = words(config.child("records").get("match"));
-    out.routes = resolved(file, config.child("routes").get("folder", "../routes"));
+    out.routes = resolved_beside(file, config.child("routes").get("folder", "../routes"));
     out.schemas = xsd;
-    out.transforms = resolved(file, config.child("transforms").get("folder", "../transforms"));
-    out.codes = resolved(file, config.child("codes").get("folder", "codes"));
+    out.transforms = resolved_beside(file, config.child("transforms").get("folder", "../transforms"));
+    out.codes = resolved_beside(file, config.child("codes").get("folder", "codes"));
     const auto adapters = (xsd / ".." / "adapters").lexically_normal();
     if (std::filesystem::is_directory(adapters)) {
         for (const auto& entry : std::filesystem::directory_iterator(adapters)) {
@@ -154,7 +152,7 @@ Settings read_settings(const std::filesystem::path& file, const std::filesystem:
         if (!out.properties.emplace(property.require("name"), property.get("value")).second)
             property.fail("CONF-040", "name", "there are two properties of this name");
     }
-    out.programs = resolved(file, config.child("programs").get("folder"));
+    out.programs = resolved_beside(file, config.child("programs").get("folder"));
     out.programs_user = config.child("programs").get("user");
     out.worker_threads = static_cast<std::size_t>(config.child("workers").get_int("threads", 0));
     out.drain = config.child("workers").get_duration("drain", std::chrono::seconds(30));

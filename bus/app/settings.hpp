@@ -73,6 +73,12 @@ std::filesystem::path schemas_of(const std::filesystem::path& file);
 // What routes are compiled from. secrets outlives the routes; null: f:hmac finds none.
 RouteAssetFolders asset_folders(const Settings& settings, const Secrets* secrets);
 
+// A relative path in a configuration means: beside it. Empty stays empty.
+std::filesystem::path resolved_beside(const std::filesystem::path& file, const std::string& path);
+
+// what="password": the value that password-file or password-env names, exactly one of them. Throws Error(kConfig).
+std::string secret_of(const Config& element, const std::string& what, const std::filesystem::path& file);
+
 std::vector<std::string> words(const std::string& text);
 
 }  // namespace clrbus::app

@@ -109,7 +109,7 @@ void RouteEngine::activate(const std::vector<std::shared_ptr<const CompiledRoute
         const auto [old, state] = retire(route->id());
         // What is in hand ends first, so that nothing overtakes it; a split or a step that takes long is not waited for.
         if (old) old->wait_for_whole(kRetireWait);
-        auto worker = started_ ? make_worker(route, state) : nullptr;
+        auto worker = started_ && runs(*route) ? make_worker(route, state) : nullptr;
         {
             const std::lock_guard lock(mutex_);
             slots_[route->id()] = {route, worker};
@@ -164,7 +164,8 @@ void RouteEngine::count_suspects() {
         if (const auto note = parts_.queues.note(name)) times = std::stoi(*note);
         // An end that nobody can be blamed for makes it a suspect; only one of its own goes further than that.
         times = suspect.ended_it ? times + 1 : std::max(times, 1);
-        const std::string route = route_of(suspect.sequence);
+        // Elsewhere nobody can be found by looking: only what ended the process is remembered.
+        const std::string route = parts_.remote ? (suspect.ended_it ? "elsewhere" : "") : route_of(suspect.sequence);
         if (route.empty()) continue;
         unit.notes.push_back({name, std::to_string(times)});
         suspects_[suspect.sequence] = {route, times};
@@ -172,7 +173,7 @@ void RouteEngine::count_suspects() {
     for (const Note& note : parts_.queues.notes(prefix)) {
         const std::uint64_t sequence = std::stoull(note.name.substr(prefix.size()));
         if (suspects_.count(sequence) != 0) continue;
-        const std::string route = route_of(sequence);
+        const std::string route = parts_.remote ? "elsewhere" : route_of(sequence);
         if (note.value && !route.empty()) {
             suspects_[sequence] = {route, std::stoi(*note.value)};
         } else {
@@ -208,6 +209,10 @@ RouteEngine::Threads* RouteEngine::threads_of(const CompiledRoute& route) {
     return place.get();
 }
 
+bool RouteEngine::runs(const CompiledRoute& route) const {
+    return !parts_.runs || parts_.runs(route);
+}
+
 std::vector<std::shared_ptr<RouteWorker>> RouteEngine::workers() const {
     std::vector<std::shared_ptr<RouteWorker>> out;
     const std::lock_guard lock(mutex_);
@@ -222,10 +227,12 @@ void RouteEngine::start() {
     {
         const std::lock_guard lock(mutex_);
         started_ = true;
-        for (auto& [id, slot] : slots_) slot.worker = make_worker(slot.route, {});
+        for (auto& [id, slot] : slots_) {
+            if (runs(*slot.route)) slot.worker = make_worker(slot.route, {});
+        }
     }
     keeper_.start();
-    if (suspects_.empty()) {
+    if (suspects_.empty() || parts_.remote) {
         for (const auto& worker : workers()) worker->start();
         return;
     }
@@ -278,6 +285,14 @@ void RouteEngine::stop() {
 std::vector<RouteState> RouteEngine::states() const {
     std::vector<RouteState> out;
     for (const auto& worker : workers()) out.push_back(worker->state());
+    const std::lock_guard lock(mutex_);
+    for (const auto& [id, slot] : slots_) {
+        if (slot.worker) continue;
+        RouteState elsewhere;
+        elsewhere.id = id;
+        elsewhere.generation = slot.route->generation;
+        out.push_back(std::move(elsewhere));
+    }
     return out;
 }
 

@@ -34,6 +34,10 @@ public:
         std::filesystem::path state_dir;
         QueueLimits limits;
         Endpoints* endpoints = nullptr;  // where outputs go and whom steps ask; null: outputs wait
+        // Does the route run in this process? All do when empty.
+        std::function<bool(const CompiledRoute&)> runs{};
+        // Its messages come from the process that keeps the books: they cannot be looked for here.
+        bool remote = false;
     };
     // Called with each route that is activated when its generation is known and before the number is written; fresh: it is a
     // new one. What it throws stops the activation.
@@ -84,6 +88,7 @@ private:
     };
     Threads* threads_of(const CompiledRoute& route);  // null: it asks nobody
     std::shared_ptr<RouteWorker> make_worker(const std::shared_ptr<const CompiledRoute>& route, const RouteState& before);
+    bool runs(const CompiledRoute& route) const;
     std::vector<std::shared_ptr<RouteWorker>> workers() const;
     BrowsedMessage dead_one(const std::string& route, std::uint64_t sequence) const;
     std::shared_ptr<const CompiledRoute> route_or_refuse(const std::string& id) const;

@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
 """Every accepted message ends exactly once in a learner record, in the waiting list or in a dead-letter queue, whatever kill -9 does.
 
-kill_test.py [--count 2000] [--kills 3] [--seed 1] [--power-cut]
+kill_test.py [--count 2000] [--kills 3] [--seed 1] [--power-cut] [--workers N [--kill-broker]]
 
 Documents of all five kinds go in over four connections (two HTTPS, two AMQP) while the process is killed at moments that the seed
 chooses, and started again; each publisher goes on until everything of its own was accepted. Some documents are broken, some people are
-unknown: how many, and which, is known before. --power-cut: what was not synced at the kill is gone from the disk."""
+unknown: how many, and which, is known before. --power-cut: what was not synced at the kill is gone from the disk. --workers: the inboxes
+are shared over RabbitMQ by so many worker processes; killed are the process that keeps the books, a worker, all of them, and with
+--kill-broker RabbitMQ, in turn."""
 import argparse, http.client, os, random, subprocess, tempfile, threading, time
 from collections import Counter
 
 import documents as make
+import workers
 from bus import ROOT, Bus, Cases, configuration, ssl, wait_for
 
 BUILD = os.environ.get('CLRBUS_BUILD', os.path.join(ROOT, 'build', 'release'))
@@ -226,13 +229,23 @@ def main():
     parser.add_argument('--kills', type=int, default=3)
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--power-cut', action='store_true')
+    parser.add_argument('--workers', type=int, default=0)
+    parser.add_argument('--kill-broker', action='store_true')
     options = parser.parse_args()
+    if options.workers and not workers.rabbitmq_server.installed():
+        print('skip kill -9 with workers: RabbitMQ is not installed (apt-get install rabbitmq-server)')
+        return
     todo = documents(options.count // PER_PERSON)
     random.Random(options.seed).shuffle(todo)
     cases = Cases()
     with tempfile.TemporaryDirectory(prefix='clrbus-kill-') as folder:
         log = os.path.join(folder, 'undo')
-        bus = Bus(config=configuration(folder, keep_drops=False))
+        config = configuration(folder, keep_drops=False)
+        if options.workers:
+            victims = ('books', 'worker', 'all') + (('broker',) if options.kill_broker else ())
+            bus = workers.SharedBus(config, folder, options.workers, options.seed, victims)
+        else:
+            bus = Bus(config=config)
         if options.power_cut:
             os.makedirs(log)
             bus.environment.update(LD_PRELOAD=os.path.join(BUILD, 'bin', 'libdiscard_unsynced.so'), CLRBUS_DISCARD_DIR=bus.state, CLRBUS_DISCARD_LOG=log)
