@@ -8,7 +8,8 @@ from bus import CLRBUS, Bus, Cases, configuration, wait_for, write_text
 LEAVES = ('run', 'check', 'test', 'status', 'queues', 'ledger', 'resume', 'publish', 'dead list', 'dead show', 'dead replay', 'dead discard',
           'waiting list', 'waiting show', 'waiting attach', 'waiting reject', 'learners', 'learner', 'why', 'clr', 'reader', 'verify', 'keys list',
           'keys rotate', 'disclosures', 'route list', 'route show', 'route history', 'route diff', 'route reload', 'route rollback', 'route unpin',
-          'mapping show', 'mapping write', 'mapping targets', 'new system', 'try', 'inventory')
+          'mapping show', 'mapping write', 'mapping targets', 'new system', 'try', 'inventory',
+          'backup', 'restore')
 
 
 def call(*arguments, env=None):
