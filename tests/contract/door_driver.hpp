@@ -28,6 +28,9 @@ public:
     virtual void again(const std::string& name, const std::string& body) = 0;
 };
 
+// False: nobody sends to this door (it opens by the clock); its own tests show what a door promises.
+bool has_sender(std::string_view adapter);
+
 // Null: no driver for that adapter. port: of the bus's HTTP server; token: may publish to route.
 std::unique_ptr<DoorDriver> door_driver(std::string_view adapter, const std::filesystem::path& state_dir,
                                         const std::string& route, std::uint16_t port, const std::string& token);

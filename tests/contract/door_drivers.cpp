@@ -79,6 +79,10 @@ private:
 
 }  // namespace
 
+bool has_sender(std::string_view adapter) {
+    return adapter != "timer";
+}
+
 std::unique_ptr<DoorDriver> door_driver(std::string_view adapter, const std::filesystem::path& state_dir,
                                         const std::string& route, std::uint16_t port, const std::string& token) {
     if (adapter == "directory") return std::make_unique<DirectoryDriver>(state_dir, route);

@@ -111,6 +111,10 @@ public:
         const std::lock_guard lock(mutex_);
         return answered_;
     }
+    std::size_t checkpoints() const {
+        const std::lock_guard lock(mutex_);
+        return checkpoints_.size();
+    }
     bool wait_for_messages(std::size_t count) const {
         return wait_until([&] { return messages().size() >= count; });
     }
