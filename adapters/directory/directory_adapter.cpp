@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "adapter/repeater.hpp"
+#include "adapter/schedule.hpp"
 #include "adapters_directory/drop_folder.hpp"
 #include "adapters_directory/folder_watch.hpp"
 #include "adapters_directory/intake.hpp"
@@ -29,6 +30,7 @@ constexpr std::size_t kReceiptsATime = 200;
 constexpr std::size_t kReceiptsAsked = 8;  // that were not through, in one go
 constexpr milliseconds kReceiptEvery{500};
 constexpr milliseconds kClosedWait{1000};
+constexpr milliseconds kLookAgainMost{86'400'000};
 constexpr milliseconds kStopWait{10'000};  // for answers to what was handed over
 
 struct DirectoryConfig {
@@ -36,6 +38,7 @@ struct DirectoryConfig {
     PlanOptions plan;
     IntakeOptions intake;
     milliseconds schedule{30'000};
+    std::optional<Schedule> cron;  // instead of the interval
     bool keep = true;
     bool receipts = true;
 
@@ -48,13 +51,30 @@ struct DirectoryConfig {
         plan.match = config.get("match", "*");
         if (plan.match.find('/') != std::string::npos) config.fail("DIR-011", "match", "a name holds no '/'");
         plan.settle = config.get_duration("settle", seconds(2));
-        schedule = read_schedule(config, "schedule", seconds(30), seconds(1));
+        if (const std::string text = config.get("schedule"); text.empty() || text.starts_with('P')) {
+            schedule = read_schedule(config, "schedule", seconds(30), seconds(1));
+        } else {
+            std::string_view option = "zone";
+            try {
+                const Zone zone = Zone::load(config.get("zone", "UTC"));
+                option = "schedule";
+                cron = Schedule::parse(text, zone);
+            } catch (const Error& error) {
+                config.fail("DIR-012", option, error.why());
+            }
+        }
         const auto most = static_cast<std::uint64_t>(config.get_int("max-bytes", 0));
         plan.most = intake.most = most == 0 ? inbox.max_bytes() : std::min(most, inbox.max_bytes());
         intake.content_type = config.get("content-type");
         // The original of what was reduced is not kept: it holds what the record must not hold.
         keep = config.get("taken", "move") == "move" && inbox.reduce() == nullptr;
         receipts = config.get_bool("receipts", true);
+    }
+
+    milliseconds until_look(Time now) const {
+        if (!cron) return schedule;
+        const std::optional<Time> next = cron->next_run(now);
+        return next ? std::min<milliseconds>(*next - now, kLookAgainMost) : kLookAgainMost;
     }
 };
 
@@ -196,7 +216,7 @@ milliseconds DirectorySource::turn(Steady now) {
         report(false, "the inbox takes nothing; files wait in the folder");
     }
 
-    milliseconds wait = config_.schedule;
+    milliseconds wait = config_.until_look(clock_.now());
     if (!open) wait = std::min(wait, kClosedWait);
     if (!waiting_.empty()) wait = std::min(wait, kReceiptEvery);
     if (open && unsettled_) wait = std::min(wait, std::max(config_.plan.settle / 2, milliseconds(10)));
@@ -212,7 +232,7 @@ void DirectorySource::look(Steady now) {
     to_take_.assign(plan.take.begin(), plan.take.end());
     seen_ = std::move(plan.seen);
     unsettled_ = plan.unsettled;
-    look_at_ = now + config_.schedule;
+    look_at_ = now + config_.until_look(clock_.now());
 }
 
 void DirectorySource::take(const std::string& name) {
