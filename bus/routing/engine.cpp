@@ -194,12 +194,29 @@ std::string RouteEngine::route_of(std::uint64_t sequence) const {
 std::shared_ptr<RouteWorker> RouteEngine::make_worker(const std::shared_ptr<const CompiledRoute>& route,
                                                       const RouteState& before) {
     Threads* own = threads_of(*route);
-    return std::make_shared<RouteWorker>(
+    const bool learned = orders_.count(route->id()) != 0;
+    auto order = order_of(*route);
+    auto worker = std::make_shared<RouteWorker>(
         route,
         WorkerParts{parts_.queues, parts_.originals, receipts_, guard_, parts_.clock,
                     own != nullptr ? own->steps : parts_.workers, own != nullptr ? own->splits : parts_.splits, keeper_,
-                    parts_.endpoints, suspects_},
+                    parts_.endpoints, suspects_, order},
         before);
+    if (order && !learned) order->learn([&worker](const TakenMessage& message) { return worker->order_hash(message); });
+    return worker;
+}
+
+std::shared_ptr<KeyOrder> RouteEngine::order_of(const CompiledRoute& route) {
+    const auto found = orders_.find(route.id());
+    if (!route.order()) {
+        if (found != orders_.end()) {
+            found->second->wake_all();
+            orders_.erase(found);
+        }
+        return nullptr;
+    }
+    if (found != orders_.end()) return found->second;
+    return orders_[route.id()] = std::make_shared<KeyOrder>(parts_.queues, parts_.workers, route.inbox());
 }
 
 RouteEngine::Threads* RouteEngine::threads_of(const CompiledRoute& route) {
@@ -279,6 +296,7 @@ void RouteEngine::stop() {
     for (const auto& worker : last) worker->stop();
     keeper_.stop();
     last.clear();
+    orders_.clear();
     threads_.clear();  // runs what was posted
 }
 

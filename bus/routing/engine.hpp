@@ -86,7 +86,8 @@ private:
     struct Threads {
         ThreadPool steps, splits;
     };
-    Threads* threads_of(const CompiledRoute& route);  // null: it asks nobody
+    std::shared_ptr<KeyOrder> order_of(const CompiledRoute& route);  // null: it has none
+    Threads* threads_of(const CompiledRoute& route);                 // null: it asks nobody
     std::shared_ptr<RouteWorker> make_worker(const std::shared_ptr<const CompiledRoute>& route, const RouteState& before);
     bool runs(const CompiledRoute& route) const;
     std::vector<std::shared_ptr<RouteWorker>> workers() const;
@@ -102,6 +103,7 @@ private:
     StepKeeper keeper_;
     Suspects suspects_;
     bool started_ = false;
+    std::map<std::string, std::shared_ptr<KeyOrder>> orders_;  // by route; shared with its workers, until stop
     std::map<std::string, std::unique_ptr<Threads>> threads_;  // by route; they stay until stop
     mutable std::mutex mutex_;                                 // guards slots_ and retired_
     std::map<std::string, Slot> slots_;

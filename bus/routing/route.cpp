@@ -11,6 +11,7 @@
 #include "routing/parser_pool.hpp"
 #include "routing/route_loader.hpp"
 #include "routing/stateful.hpp"
+#include "xml/xpath.hpp"
 
 namespace clrbus {
 namespace {
@@ -45,7 +46,43 @@ SplitPlan split_plan(const Config& element, RouteAssets& assets) {
     return plan;
 }
 
+OrderPlan order_plan(const Config& element, const CompiledRoute& route, RouteAssets& assets) {
+    if (element.has("order-key") == element.has("order-header"))
+        element.fail("ROUTE-060", "order", "order=\"key\" goes with an order-key or an order-header");
+    if (const Config split = element.child("split"))
+        split.fail("ROUTE-061", "a route that splits has no order by key: its records are no messages of the inbox");
+    for (const StatefulStep* step : route.stateful()) {
+        if (step->parks())
+            element.fail("ROUTE-061", "order",
+                         "not with step '" + step->name() + "', in which messages wait outside of the inbox");
+    }
+    OrderPlan plan;
+    plan.header = element.get("order-header");
+    if (!plan.header.empty()) return plan;
+    plan.key = assets.xpath(element, "order-key");
+    plan.parse = route.steps().front().get();
+    if (plan.parse->name() != "1 parse" && plan.parse->name() != "1 validate")
+        element.fail("ROUTE-062", "order-key", "is read from the document: the first step must be one that parses");
+    return plan;
+}
+
 }  // namespace
+
+std::uint64_t OrderPlan::hash(const CompiledRoute& route, const TakenMessage& message, std::string_view body) const {
+    std::string text;
+    try {
+        if (parse == nullptr) {
+            text = message.headers.get(header);
+        } else if (!message.headers.has(header::kAtStep)) {  // that one is a document in the middle of the route
+            Work work{.route = route, .id = {}, .body = body, .headers = message.headers, .document = {}};
+            parse->apply(work);
+            text = key->string(work.document, work.variables());
+        }
+    } catch (const Error&) {
+        text.clear();  // its step says what is wrong with it
+    }
+    return std::stoull(crypto::sha256_hex(text).substr(0, 16), nullptr, 16);
+}
 
 std::shared_ptr<const CompiledRoute> CompiledRoute::compile(const Config& element, RouteAssets& assets) {
     auto route = std::make_shared<CompiledRoute>();
@@ -88,6 +125,11 @@ std::shared_ptr<const CompiledRoute> CompiledRoute::compile(const Config& elemen
     route->steps_ = make_steps(steps, assets, prefix, route->split_.has_value());
     name_stateful_steps(route->steps_, element);
     route->stateful_ = stateful_steps(route->steps_);
+    if (element.has("order")) {
+        route->order_ = order_plan(element, *route, assets);
+    } else if (element.has("order-key") || element.has("order-header")) {
+        element.fail("ROUTE-060", "order", "is missing: an order-key or order-header says nothing without order=\"key\"");
+    }
 
     auto& used = route->dependencies_ = assets.take_used_files();
     std::sort(used.begin(), used.end());

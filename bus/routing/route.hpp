@@ -17,6 +17,7 @@
 namespace clrbus {
 
 class ParserPool;
+class XPath;
 class StatefulStep;
 class Schemas;
 
@@ -26,6 +27,16 @@ struct SplitPlan {
     std::string when;                        // xml: only a root of this local name is split
     std::shared_ptr<const Schemas> schemas;  // of the validate right behind, fused into the parse of xml records
     std::shared_ptr<ParserPool> parsers;     // for whole documents and replayed records; shared by the workers
+};
+
+// order="key": whose messages go one after the other (routing/key_order.hpp). By the text of a header, or of an expression over
+// the document that the first step parses.
+struct OrderPlan {
+    std::string header;
+    std::shared_ptr<const XPath> key;
+    const Step* parse = nullptr;  // of the route; null with a header
+    // 64 bits of the key's hash. A message whose key cannot be read has the empty key.
+    std::uint64_t hash(const CompiledRoute& route, const TakenMessage& message, std::string_view body) const;
 };
 
 class CompiledRoute {
@@ -43,6 +54,9 @@ public:
     const std::vector<Config>& doors() const { return doors_; }
     bool drops() const;  // a door drops what the record must not hold
     const std::optional<SplitPlan>& split() const { return split_; }
+    const std::optional<OrderPlan>& order() const { return order_; }
+    // It keeps what waits in this state directory: not to be had where the queues are another broker's.
+    bool needs_local_state() const { return order_ || !stateful_.empty(); }
     const Steps& steps() const { return steps_; }                             // behind the split
     const std::vector<StatefulStep*>& stateful() const { return stateful_; }  // among them, those inside others too
     const std::vector<RouteEndpoint>& endpoints() const { return endpoints_; }
@@ -86,6 +100,7 @@ private:
     std::vector<File> files_;
     std::vector<std::filesystem::path> dependencies_;
     std::optional<SplitPlan> split_;
+    std::optional<OrderPlan> order_;
     Steps steps_;
     std::vector<RouteEndpoint> endpoints_;
     std::vector<StatefulStep*> stateful_;  // in steps_

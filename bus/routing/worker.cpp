@@ -84,14 +84,17 @@ void RouteWorker::start() {
 }
 
 void RouteWorker::open_hands() {
-    const std::uint32_t window = std::max(1U, kWindow / route_->workers());
+    // Keys are read in the order of the queue: one hand takes for all workers.
+    const std::size_t most = parts_.order ? 1 : route_->workers();
+    const std::uint32_t window =
+        parts_.order && route_->workers() > 1 ? route_->workers() : std::max(1U, kWindow / route_->workers());
     std::vector<Hand> hands;
     {
         const std::lock_guard lock(mutex_);
         if (!takes_more()) return;  // when it is paused, resume() starts it
         hands = hands_;
     }
-    for (std::size_t i = hands.size(); i < route_->workers(); ++i) {
+    for (std::size_t i = hands.size(); i < most; ++i) {
         hands.push_back({parts_.queues.take(route_->inbox(), parts_.workers,
                                             [this, i](TakenMessage message) { ready(i, std::move(message)); })});
     }
@@ -107,16 +110,23 @@ void RouteWorker::open_hands() {
 }
 
 void RouteWorker::ready(std::size_t taker, TakenMessage message) {
+    const bool room =
+        !parts_.order || parts_.order->admit(message, [this](const TakenMessage& one) { return order_hash(one); });
     {
         const std::lock_guard lock(mutex_);
         ++in_flight_;
         --hands_[taker].credit;
-        if (gathering_) {
+        if (gathering_ && room) {
             held_.push_back(std::move(message));
             idle_.notify_all();
             return;
         }
-        ++running_;
+        if (room) ++running_;
+    }
+    if (!room) return put_back(message, parts_.clock.now() + std::chrono::seconds(1));
+    if (parts_.order && route_->workers() > 1) {
+        parts_.workers.post([this, taker, message = std::move(message)]() mutable { begin(taker, std::move(message)); });
+        return;
     }
     begin(taker, std::move(message));
 }
@@ -132,7 +142,7 @@ void RouteWorker::begin(std::size_t taker, TakenMessage message) {
     if (no_more) {
         if (last) last->stop();  // from its own callback: returns at once
         put_back(message, Time{});
-    } else {
+    } else if (!parts_.order || begin_in_order(message)) {
         run(std::move(message));
     }
     const std::lock_guard lock(mutex_);
@@ -479,6 +489,7 @@ Time RouteWorker::away_until(std::uint64_t sequence) {
 }
 
 void RouteWorker::put_back(const TakenMessage& message, Time not_before, bool failed) {
+    if (parts_.order) parts_.order->returned(message.sequence);
     parts_.queues.release(message.queue, message.sequence, not_before, failed, parts_.workers,
                           [this](CommitState) { settled(1); });
 }
@@ -506,6 +517,15 @@ void RouteWorker::commit(Unit unit, std::size_t inputs) {
                 for (const Unit::Input& input : back) {
                     parts_.queues.release(input.queue, input.sequence, parts_.clock.now() + std::chrono::seconds(1), false,
                                           parts_.workers, [](CommitState) {});
+                }
+            }
+            if (parts_.order) {
+                for (const Unit::Input& input : back) {
+                    if (state == CommitState::kDone) {
+                        parts_.order->settled(input.sequence);
+                    } else {
+                        parts_.order->returned(input.sequence);
+                    }
                 }
             }
             settled(inputs);

@@ -17,6 +17,7 @@
 #include "core/clock.hpp"
 #include "core/error.hpp"
 #include "routing/crash_guard.hpp"
+#include "routing/key_order.hpp"
 #include "routing/receipts.hpp"
 #include "routing/route.hpp"
 
@@ -45,8 +46,9 @@ struct WorkerParts {
     Executor& workers;  // runs messages and callbacks
     Executor& splits;   // a split may wait for space: it has threads of its own
     StepKeeper& keeper;
-    Endpoints* endpoints;      // whom steps ask; null: nobody
-    const Suspects& suspects;  // read-only
+    Endpoints* endpoints;             // whom steps ask; null: nobody
+    const Suspects& suspects;         // read-only
+    std::shared_ptr<KeyOrder> order;  // of a route with one, shared by its generations; else null
 };
 
 struct RouteState {
@@ -77,6 +79,7 @@ public:
     // Works on one that was gathered. Returns when it is settled or a split has come a chunk further, but after 10 seconds in
     // any case; false: it is in hand still.
     bool run_alone(std::uint64_t sequence);
+    std::uint64_t order_hash(const TakenMessage& message) const;  // for KeyOrder
     void start();
     void stop();  // takes nothing more, waits for what is in hand; a split stops where it is
     void resume();
@@ -103,6 +106,7 @@ private:
     bool paused() const;
     void ready(std::size_t taker, TakenMessage message);
     void begin(std::size_t taker, TakenMessage message);  // counted in running_ by the caller
+    bool begin_in_order(const TakenMessage& message);
     void open_hands();
     bool takes_more() const { return !state_.paused && !stopping_ && !retired_; }  // under mutex_
     std::string head_of_spooled(const TakenMessage& message) const;
