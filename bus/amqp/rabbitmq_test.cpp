@@ -62,8 +62,9 @@ protected:
 RabbitMqProcess* RabbitMq::broker_ = nullptr;
 
 TEST_F(RabbitMq, NothingComesBackThatWasAcceptedJustBeforeTheClose) {
-    for (const std::string queue : {"classic", "quorum"}) {
-        put("/amq/queue/" + queue, 3000);
+    // A quorum queue settles about 7,000 a second on a quiet machine, and a tenth of that on a busy one.
+    for (const auto& [queue, count] : {std::pair<std::string, int>{"classic", 3000}, {"quorum", 500}}) {
+        put("/amq/queue/" + queue, count);
         std::atomic<int> got{0};
         Client client(options());
         std::shared_ptr<Receiver> in;
@@ -76,10 +77,10 @@ TEST_F(RabbitMq, NothingComesBackThatWasAcceptedJustBeforeTheClose) {
                                                                       ++got;
                                                                   },
                                                               .on_lost = {}});
-        in->grant(3000);
+        in->grant(static_cast<std::uint32_t>(count));
         client.start();
-        ASSERT_TRUE(eventually([&] { return got == 3000; })) << queue;
-        EXPECT_TRUE(client.stop(60s));
+        ASSERT_TRUE(eventually([&, wanted = count] { return got == wanted; })) << queue;
+        EXPECT_TRUE(client.stop(120s));
         EXPECT_THAT(broker_->tell("list"), ::testing::HasSubstr(queue + " 0")) << queue;
     }
 }
