@@ -118,6 +118,7 @@
     </xsl:choose>
     <xsl:if test="@authority or @organization"><span class="sep"> · </span></xsl:if>
     <span class="via"><xsl:value-of select="@system"/><xsl:if test="@date"> · <xsl:value-of select="@date"/></xsl:if></span>
+    <xsl:if test="@corrected-by"><span class="sep"> · </span><span class="corrected">corrected by hand by <xsl:value-of select="@corrected-by"/> on <xsl:value-of select="@corrected"/></span></xsl:if>
   </xsl:template>
 
   <xsl:template name="marks">

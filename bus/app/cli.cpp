@@ -240,6 +240,13 @@ int ask(const Ask& question) {
     return status_of(question.command, answer);
 }
 
+int ask_member(const Ask& question, const char* member, std::string& out) {
+    int failed = 0;
+    const object answer = answered(question, failed);
+    if (failed == 0) out = cell(answer.at(member));
+    return failed;
+}
+
 int restore(const std::filesystem::path& backup, const std::filesystem::path& state, bool check, bool json) {
     std::uint64_t shown = 0;
     const bool terminal = isatty(STDERR_FILENO) != 0 && !json;

@@ -22,6 +22,9 @@ struct Ask {
 // Prints the answer; returns the exit status of DESIGN section 9.
 int ask(const Ask& question);
 
+// Gives one member of the answer as text and prints nothing; the exit status when it fails, after printing why.
+int ask_member(const Ask& question, const char* member, std::string& out);
+
 // clrbus clr: writes the token (or the credential) to a file or standard output.
 int ask_clr(Ask question, const std::filesystem::path& out, bool credential);
 

@@ -4,6 +4,11 @@
 #include <memory>
 
 #include "app/cli.hpp"
+#include "app/hand_edit.hpp"
+#include "config/loader.hpp"
+#include "core/error.hpp"
+#include "crypto/base64.hpp"
+#include "routing/dead_edit.hpp"
 
 namespace clrbus::app {
 namespace {
@@ -14,7 +19,7 @@ struct DeadOptions {
     std::string route, code, step, since, only, why, file;
     std::vector<long long> numbers;
     long long most = 0;
-    bool values = false, dry = false, yes = false, from_step = false, from_start = false;
+    bool values = false, dry = false, yes = false, from_step = false, from_start = false, show = false;
 };
 using SharedOptions = std::shared_ptr<DeadOptions>;  // of the callbacks
 
@@ -29,12 +34,20 @@ constexpr const char* kReplayExamples =
     "  clrbus dead replay pesc 1234 --from-step              from the step that failed, where that is possible\n"
     "A split file goes on where it stopped; --from-start splits it again.";
 
+constexpr const char* kEditExamples =
+    "What was refused stays as it was, beside the new one; the record says who corrected it and why.\n"
+    "Examples:\n"
+    "  clrbus dead edit pesc 1234 --why 'the unit was misspelt'    in $EDITOR\n"
+    "  clrbus dead edit pesc 1234 --file new.xml --why 'the unit was misspelt'\n"
+    "  clrbus dead edit pesc 1234 --show --values                  who, when, why, and the difference";
+
 constexpr const char* kDeadExamples =
     "Examples:\n"
     "  clrbus dead list pesc --code XSD-003\n"
     "  clrbus dead show pesc 1234\n"
     "  clrbus dead show pesc 1234 --values\n"
     "  clrbus dead replay pesc --code XSD-003 --dry-run\n"
+    "  clrbus dead edit pesc 1234 --why 'the unit was misspelt'\n"
     "  clrbus dead discard pesc 1234 --why 'sent twice by mistake'\n"
     "Route 'records': what the learner records could not take.";
 
@@ -94,6 +107,49 @@ void add_replay(CLI::App& dead, const SharedOptions& options, int& result) {
     });
 }
 
+// What the person makes of it: the file's bytes, or what an editor leaves.
+int edit_dead(const DeadOptions& options) {
+    Ask question = dead_question(options, "dead-edit");
+    if (options.show) {
+        question.text.emplace_back("show", "true");
+        if (options.values) question.text.emplace_back("values", "true");
+        return ask(question);
+    }
+    check_edit_reason(options.why);
+    std::string body;
+    if (!options.file.empty()) {
+        body = read_file(options.file, kEditMost);
+    } else {
+        Ask first = question;
+        first.text.emplace_back("read", "true");
+        std::string encoded;
+        if (const int failed = ask_member(first, "body", encoded); failed != 0) return failed;
+        const std::string before = crypto::from_base64(encoded).value_or(std::string());
+        body = edit_by_hand(before);
+        if (body == before) throw Error(Fault::kPoison, "DEAD-011", "correcting a dead letter", "nothing was changed");
+    }
+    question.text.emplace_back("body", crypto::base64(body));
+    return ask(question);
+}
+
+void add_edit(CLI::App& dead, const SharedOptions& options, int& result) {
+    CLI::App* c = dead_command(dead, "edit", "correct one by hand: it goes into its route with the new content", options);
+    c->add_option("route", options->route, "the route")->required();
+    c->add_option("number", options->numbers, "its number, as the list shows it")->required()->expected(1);
+    CLI::Option* file = c->add_option("--file", options->file, "the new content; $EDITOR opens the old one without it")
+                            ->check(CLI::ExistingFile);
+    CLI::Option* why = c->add_option("--why", options->why, "the reason, kept with the record; it names no person's data");
+    CLI::Option* show = c->add_flag("--show", options->show, "who corrected it, when, why, and what became of it");
+    show->excludes(file)->excludes(why);
+    c->add_flag("--values", options->values, "with --show: the difference too; a line goes into the disclosure log")
+        ->needs(show);
+    c->footer(kEditExamples);
+    c->callback([options, &result, why] {
+        if (!options->show && why->count() == 0) throw CLI::RequiredError("--why");
+        result = edit_dead(*options);
+    });
+}
+
 }  // namespace
 
 void add_dead_commands(CLI::App& app, int& result) {
@@ -121,6 +177,7 @@ void add_dead_commands(CLI::App& app, int& result) {
     });
 
     add_replay(*dead, options, result);
+    add_edit(*dead, options, result);
 
     CLI::App* discard = dead_command(*dead, "discard", "take them away, for good", options);
     discard->add_option("route", options->route, "the route")->required();

@@ -278,6 +278,10 @@ private:
         if (!entry.authority.name.empty()) text += " by " + entry.authority.name;
         if (entry.source.accepted != Time{}) text += ", received " + credentials::credential_time(entry.source.accepted);
         if (entry.source.original.starts_with("sha256:")) text += ", document SHA-256 " + entry.source.original.substr(7, 64);
+        if (!entry.source.corrected_by.empty()) {
+            text += "; corrected by hand by " + entry.source.corrected_by + " on " +
+                    credentials::credential_time(entry.source.corrected_at);
+        }
         json_.object()
             .strings("type", {"Evidence"})
             .member("name", "Source of this entry")

@@ -240,6 +240,14 @@ TEST_F(Assembling, NamesStatusAndSources) {
     EXPECT_NE(status.at("id"), status.at("statusListCredential"));
     EXPECT_THAT(assembled_.json,
                 HasSubstr("Recorded from hr by Human Resources, received 2026-02-03T04:05:06Z, document SHA-256 aaaa"));
+    EXPECT_THAT(assembled_.json, Not(HasSubstr("corrected by hand")));
+    records::LearnerRecord mended = test::record();
+    for (auto& one : mended.statements)
+        one.provenance.correction = {"ada", "2026-05-03T10:00:00Z", "for staff alone", "hr/12", one.provenance.original};
+    run(mended);
+    EXPECT_THAT(assembled_.json, HasSubstr("; corrected by hand by ada on 2026-05-03T10:00:00Z."));
+    EXPECT_THAT(assembled_.json, Not(HasSubstr("for staff alone")));
+    run(test::record());
     EXPECT_EQ(text(credential("Library Systems Assistant").at("credentialSubject").at("source").at("name")),
               "\"University Library\"");
 }

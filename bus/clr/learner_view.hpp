@@ -18,6 +18,8 @@ struct Source {
     std::uint64_t generation = 0;
     Time accepted{};       // at our door
     std::string original;  // sha256:HEX
+    std::string corrected_by;  // who mended it by hand; empty: nobody
+    Time corrected_at{};
 };
 
 struct StatementView {

@@ -305,6 +305,10 @@ private:
         attribute("organization", entry.organization.name);
         out_.attribute("system", entry.source.system);
         if (entry.source.accepted != Time{}) out_.attribute("date", page_day(entry.source.accepted, institution_.zone));
+        if (!entry.source.corrected_by.empty()) {
+            out_.attribute("corrected-by", entry.source.corrected_by);
+            out_.attribute("corrected", page_day(entry.source.corrected_at, institution_.zone));
+        }
         out_.end();
     }
 

@@ -70,7 +70,11 @@ LearnerView RecordReader::view(const records::LearnerRecord& record) {
         StatementView one;
         one.id = from.source + "\n" + statement.key;
         one.own = statement.own;
-        one.source = {from.source, from.authority, from.route, from.generation, from.accepted, from.original};
+        one.source = {from.source, from.authority, from.route, from.generation, from.accepted, from.original, {}, {}};
+        if (!from.correction.by.empty()) {
+            one.source.corrected_by = from.correction.by;
+            one.source.corrected_at = from_rfc3339(from.correction.at);
+        }
         one.document = impl_->parser.parse(statement.xml, "statement");
         one.in_force = statement.achievements;
         for (const Node achievement : one.document.root().children("achievement")) view_targets(achievement, keys);

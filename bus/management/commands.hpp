@@ -40,6 +40,7 @@ object dead_list(const Call& call);
 object dead_show(const Call& call);
 object dead_replay(const Call& call);
 object dead_discard(const Call& call);
+object dead_edit(const Call& call);
 
 object waiting_list(const Call& call);
 object waiting_show(const Call& call);

@@ -18,8 +18,8 @@
 namespace clrbus {
 namespace {
 
-constexpr std::size_t kRequestMost = 1U << 20;
-constexpr int kPatienceMs = 30'000;  // for the other end's next bytes
+constexpr std::size_t kRequestMost = 12U << 20;  // a corrected body of 8 MB in base64
+constexpr int kPatienceMs = 30'000;              // for the other end's next bytes
 
 class FileHandle {
 public:

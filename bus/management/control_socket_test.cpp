@@ -62,7 +62,7 @@ TEST_F(Control, OneThatSaysNothingOrTooMuchDoesNotStopTheNext) {
     std::strncpy(address.sun_path, socket_.c_str(), sizeof address.sun_path - 1);
     const int flood = socket(AF_UNIX, SOCK_STREAM, 0);
     ASSERT_EQ(connect(flood, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
-    const std::string much(2U << 20, 'x');
+    const std::string much(13U << 20, 'x');
     std::size_t sent = 0;
     while (sent < much.size()) {
         const ssize_t n = send(flood, much.data() + sent, much.size() - sent, MSG_NOSIGNAL);

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "core/error.hpp"
+#include "crypto/base64.hpp"
 #include "management/commands.hpp"
 #include "records/store.hpp"
 #include "routing/engine.hpp"
@@ -11,6 +12,19 @@ namespace clrbus::management {
 namespace {
 
 constexpr std::size_t kShownMost = 1U << 20;
+
+// One that was corrected by hand; the difference holds values of a person, so who looked at it is written down first.
+object edit_object(const Call& call, const DeadEdit& edit) {
+    object out{{"route", edit.route}, {"number", edit.number}, {"id", edit.id},     {"child", edit.child},
+               {"from", edit.from},   {"to", edit.to},         {"by", edit.by},     {"at", edit.at},
+               {"why", edit.why},     {"code", edit.code},     {"step", edit.step}, {"corrected_by_hand", true}};
+    if (call.text("values") != "true") return out;
+    const records::Reader reader{records::Reader::Kind::kStaff, call.who, ""};
+    call.parts.store.disclose(reader, "", "dead letter, its correction",
+                              "dead/" + edit.route + "/" + std::to_string(edit.number));
+    out["difference"] = call.parts.engine.difference(edit);
+    return out;
+}
 
 std::vector<std::string> routes_of(const Call& call) {
     const std::string route = call.text("route");
@@ -190,6 +204,8 @@ object dead_show(const Call& call) {
     const Selection selection(call);
     if (!selection.named()) throw Error(Fault::kPoison, "MGMT-002", "reading the request", "'number' is missing");
     const bool values = call.text("values") == "true";
+    if (const auto edit = call.parts.engine.edited(call.text("route"), selection.numbers.front()))
+        return edit_object(call, *edit);  // it is no dead letter any more
     const records::Reader reader{records::Reader::Kind::kStaff, call.who, ""};
     for_each_dead(call, selection, [&](const std::string& route, const BrowsedMessage& dead) {
         // The body may be about anybody: who looked at it is written down before it is shown.
@@ -266,6 +282,38 @@ object dead_discard(const Call& call) {
         wait_for(std::move(future));
     }
     return {{"discarded", chosen.size()}};
+}
+
+object dead_edit(const Call& call) {
+    const std::string route = call.required("route");
+    const Selection selection(call);
+    if (selection.numbers.size() != 1) throw Error(Fault::kPoison, "MGMT-002", "reading the request", "'number' is missing");
+    const std::uint64_t number = selection.numbers.front();
+    const auto edited = call.parts.engine.edited(route, number);
+    if (call.text("show") == "true") {
+        if (!edited)
+            throw Error(Fault::kPoison, "DEAD-001", "looking for a correction", "no dead letter of that number was corrected");
+        return edit_object(call, *edited);
+    }
+    const records::Reader reader{records::Reader::Kind::kStaff, call.who, ""};
+    const std::string what = "dead/" + route + "/" + std::to_string(number);
+    if (call.text("read") == "true") {  // for an editor: the bytes as they are
+        object out;
+        for_each_dead(call, selection, [&](const std::string& of, const BrowsedMessage& dead) {
+            const std::string body = call.parts.engine.dead_body(dead, kEditMost + 1);
+            check_edit(of, dead, body);
+            call.parts.store.disclose(reader, "", "dead letter, to correct it", what);
+            out["body"] = crypto::base64(body);
+        });
+        return out;
+    }
+    const auto body = crypto::from_base64(call.text("body"));
+    if (!body) throw Error(Fault::kPoison, "MGMT-002", "reading the request", "'body' is not base64");
+    const std::string why = call.required("why");
+    check_edit_reason(why);
+    // That somebody tried is written down before it is done.
+    call.parts.store.disclose(reader, "", "dead letter corrected by hand: " + why, what);
+    return edit_object(call, call.parts.engine.edit(route, number, {*body, call.who, why, call.parts.clock.now()}));
 }
 
 }  // namespace clrbus::management

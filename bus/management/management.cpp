@@ -32,6 +32,7 @@ const std::map<std::string, Command, std::less<>>& command_table() {
         {"dead-show", management::dead_show},
         {"dead-replay", management::dead_replay},
         {"dead-discard", management::dead_discard},
+        {"dead-edit", management::dead_edit},
         {"waiting-list", management::waiting_list},
         {"waiting-show", management::waiting_show},
         {"waiting-attach", management::waiting_attach},

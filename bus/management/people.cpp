@@ -19,9 +19,14 @@ std::string shown(Time time) {
 }
 
 object provenance_object(const records::Provenance& from) {
-    return {{"source", from.source},         {"authority", from.authority},         {"route", from.route},
-            {"generation", from.generation}, {"accepted", shown(from.accepted)},    {"applied", shown(from.applied)},
-            {"original", from.original},     {"source_number", from.source_number}, {"position", from.position}};
+    object out{{"source", from.source},         {"authority", from.authority},         {"route", from.route},
+               {"generation", from.generation}, {"accepted", shown(from.accepted)},    {"applied", shown(from.applied)},
+               {"original", from.original},     {"source_number", from.source_number}, {"position", from.position}};
+    if (const auto& by_hand = from.correction; !by_hand.by.empty()) {
+        out["corrected_by_hand"] = {
+            {"by", by_hand.by}, {"at", by_hand.at}, {"why", by_hand.why}, {"dead_letter", by_hand.letter}};
+    }
+    return out;
 }
 
 object waiting_object(const records::WaitingItem& item) {

@@ -28,6 +28,7 @@ struct Provenance {
     Time accepted{};       // at the door
     Time applied{};        // into the record
     std::string original;  // reference of the original: sha256:HEX[:spooled]
+    ApplyHeader::Correction correction{};  // by hand; empty `by`: nobody corrected it
 };
 
 // A statement of which at least one achievement is in force.

@@ -17,6 +17,11 @@ std::int64_t listed(std::size_t most) {
     return static_cast<std::int64_t>(std::min(most, kMostListed));
 }
 
+// A word that was said again without a correction refers to another original.
+ApplyHeader::Correction correction_for(ApplyHeader& header, const std::string& original) {
+    return header.correction.original == original ? std::move(header.correction) : ApplyHeader::Correction{};
+}
+
 // Ends a reading transaction; the connection then sees what was written since.
 class Snapshot {
 public:
@@ -265,7 +270,9 @@ StatementInForce RecordsStore::Impl::open_statement(Query& query) const {
                          query.number(6),
                          from_millis(query.integer(10)),
                          from_millis(query.integer(11)),
-                         query.string(9)};
+                         query.string(9),
+                         {}};
+    result.provenance.correction = correction_for(header, result.provenance.original);
     result.xml = std::move(body.xml);
     result.achievements = std::move(header.achievements);
     return result;
@@ -413,7 +420,9 @@ std::optional<DefinitionRecord> RecordsStore::definition(std::string_view key, s
                          query.number(5),
                          from_millis(query.integer(8)),
                          from_millis(query.integer(9)),
-                         query.string(7)};
+                         query.string(7),
+                         {}};
+    record.provenance.correction = correction_for(body.header, record.provenance.original);
     record.xml = std::move(body.xml);
     return record;
 }

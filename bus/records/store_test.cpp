@@ -320,5 +320,24 @@ TEST_F(Store, ARedeliveryAfterACrashCountsAsItDidBefore) {
     EXPECT_EQ(campus_.store->counts().waiting, 1U);
 }
 
+// Shown while the word is that of the corrected document: sent again as it should have been, nobody corrected it.
+TEST_F(Store, SaysWhatWasCorrectedByHand) {
+    const std::string learner = ana();
+    const auto of = [&] { return campus_.store->why(kStaffReader, learner, "chem").at(0).provenance.correction; };
+    const auto sent = [](std::uint64_t number, const std::string& original) {
+        return transcript(number).says({"chem"}).document("", original);
+    };
+    const std::string first(64, 'a'), second(64, 'b'), third(64, 'c');
+    campus_.apply(sent(1, first));
+    EXPECT_EQ(of().by, "");
+    Said mended = sent(2, second);
+    mended.header.correction = {"ada", "2026-05-03T10:00:00Z", "misspelt", "pesc/12", "sha256:" + second};
+    campus_.apply(mended);  // the same content, and yet a word of a corrected document
+    EXPECT_EQ(of(), mended.header.correction);
+    EXPECT_EQ(campus_.record(learner).statements.at(0).provenance.correction.by, "ada");
+    campus_.apply(sent(3, third));
+    EXPECT_EQ(of().by, "") << "the newest one needed no correction";
+}
+
 }  // namespace
 }  // namespace clrbus::records

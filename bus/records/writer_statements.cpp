@@ -125,7 +125,8 @@ Outcome Writer::renew(Row& row, const Incoming& incoming, std::vector<Row>& rows
             .run();
     }
     bool again = rows.size() > 1;
-    if (other_route && !is_retraction(row.word.kind)) {
+    const bool corrected = !incoming.header.correction.by.empty();
+    if ((other_route || corrected) && !is_retraction(row.word.kind)) {
         // The route decides who answers and by which schemes it may match: it may have been changed since.
         const std::string sealed = incoming.sealed(vault_, "statement", row.word.id);
         database_.use("UPDATE statement SET sealed=? WHERE id=?").blob(sealed).add(row.word.id).run();

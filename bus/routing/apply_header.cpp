@@ -4,13 +4,15 @@
 
 #include "core/error.hpp"
 
-// Layout, version 1: 'A', version, kind, flags, then strings and lists of strings. A number is a LEB128 varint of at most 5
-// bytes in its shortest form, a string is its length and its bytes, a list is its count and its items. Nothing may follow.
+// Layout, versions 1 and 2: 'A', version, kind, flags, then strings and lists of strings. A number is a LEB128 varint of at
+// most 5 bytes in its shortest form, a string is its length and its bytes, a list is its count and its items. Nothing may
+// follow. Version 2 ends with the correction and is written when there is one.
 namespace clrbus {
 namespace {
 
 constexpr char kApplyMagic = 'A';
 constexpr char kApplyVersion = 1;
+constexpr char kApplyVersionCorrected = 2;
 constexpr std::size_t kMostApplyBytes = std::size_t{224} << 10;  // the headers of a message are at most 256 KB
 constexpr std::size_t kMostApplyString = 4096;                   // a Text of 1000 characters, each up to 4 bytes
 constexpr std::size_t kMostCodes = 64;
@@ -123,6 +125,9 @@ void check_apply_header(const ApplyHeader& header, std::size_t offset) {
         if (id.scheme.empty() || id.issuer.empty() || id.value.empty())
             refuse_apply(offset, "an identifier without scheme, issuer or value");
     }
+    const ApplyHeader::Correction& correction = header.correction;
+    const bool whole = !correction.at.empty() && !correction.letter.empty() && !correction.original.empty();
+    if (correction.by.empty() ? correction != ApplyHeader::Correction{} : !whole) refuse_apply(offset, "half a correction");
 }
 
 }  // namespace
@@ -131,7 +136,7 @@ std::string ApplyHeader::encode() const {
     check_apply_header(*this, 0);
     std::string out;
     out.push_back(kApplyMagic);
-    out.push_back(kApplyVersion);
+    out.push_back(correction.by.empty() ? kApplyVersion : kApplyVersionCorrected);
     out.push_back(static_cast<char>(kind));
     out.push_back(static_cast<char>((covers_all ? kFlagCoversAll : 0U) | (blocked ? kFlagBlocked : 0U) |
                                     (deleted ? kFlagDeleted : 0U) | (identity_authority ? kFlagIdentityAuthority : 0U)));
@@ -149,6 +154,11 @@ std::string ApplyHeader::encode() const {
     }
     writer.strings(match, kMostMatch);
     writer.strings(achievements, kMostAchievements);
+    if (!correction.by.empty()) {
+        for (const std::string* text :
+             {&correction.by, &correction.at, &correction.why, &correction.letter, &correction.original})
+            writer.string(*text);
+    }
     if (out.size() > kMostApplyBytes) refuse_apply(out.size(), "more than 224 KB");
     return out;
 }
@@ -157,8 +167,10 @@ ApplyHeader ApplyHeader::decode(std::string_view bytes) {
     if (bytes.size() > kMostApplyBytes) refuse_apply(0, "more than 224 KB");
     ApplyReader reader(bytes);
     if (reader.byte() != static_cast<unsigned char>(kApplyMagic)) refuse_apply(0, "not an apply header");
-    if (reader.byte() != static_cast<unsigned char>(kApplyVersion)) {
-        refuse_apply(1, "written by another version of the bus (this one reads version 1)");
+    const unsigned version = reader.byte();
+    const bool corrected = version == static_cast<unsigned char>(kApplyVersionCorrected);
+    if (!corrected && version != static_cast<unsigned char>(kApplyVersion)) {
+        refuse_apply(1, "written by another version of the bus (this one reads versions 1 and 2)");
     }
     ApplyHeader header;
     const unsigned kind = reader.byte();
@@ -183,6 +195,11 @@ ApplyHeader ApplyHeader::decode(std::string_view bytes) {
     }
     header.match = reader.strings(kMostMatch);
     header.achievements = reader.strings(kMostAchievements);
+    if (corrected) {
+        ApplyHeader::Correction& made = header.correction;
+        for (std::string* text : {&made.by, &made.at, &made.why, &made.letter, &made.original}) *text = reader.string();
+        if (made.by.empty()) refuse_apply(reader.at(), "half a correction");
+    }
     reader.end();
     check_apply_header(header, reader.at());
     return header;

@@ -15,6 +15,15 @@ struct ApplyHeader {
         std::string scheme, issuer, value;
         friend bool operator==(const Identifier&, const Identifier&) = default;
     };
+    // A person mended the document before it could be read. Neither who nor why is the learner's.
+    struct Correction {
+        std::string by;        // user; empty: nobody corrected it
+        std::string at;        // RFC 3339
+        std::string why;       // for staff
+        std::string letter;    // ROUTE/NUMBER of the dead letter
+        std::string original;  // reference of the corrected body
+        friend bool operator==(const Correction&, const Correction&) = default;
+    };
     Kind kind = Kind::kStatement;
     std::string source;
     std::string key;
@@ -33,6 +42,7 @@ struct ApplyHeader {
     std::string authority;            // the steward's unit
     bool identity_authority = false;  // the source may create learners
     std::vector<std::string> match;   // schemes by which this source may attach; empty: the configuration's default
+    Correction correction;
 
     std::string encode() const;
     static ApplyHeader decode(std::string_view bytes);  // Error(kPoison, "REC-001")

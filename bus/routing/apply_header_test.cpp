@@ -30,6 +30,7 @@ ApplyHeader full_apply_header() {
     header.authority = "Registrar";
     header.identity_authority = true;
     header.match = {"institution-id"};
+    header.correction = {"ada", "2026-05-03T10:00:00Z", "the unit was misspelt", "pesc/1234", "sha256:" + kApplyTestHash};
     return header;
 }
 
@@ -78,8 +79,11 @@ TEST(ApplyHeader, LivesThroughEveryChangedByte) {
 
 TEST(ApplyHeader, RefusesAnotherVersionKindOrFlag) {
     std::string bytes = small_apply_header().encode();
+    bytes[1] = 3;
+    EXPECT_EQ(apply_refusal(bytes), "written by another version of the bus (this one reads versions 1 and 2)");
     bytes[1] = 2;
-    EXPECT_EQ(apply_refusal(bytes), "written by another version of the bus (this one reads version 1)");
+    EXPECT_EQ(apply_refusal(bytes), "it ends too early") << "version 2 has a correction";
+    EXPECT_EQ(apply_refusal(bytes + std::string(5, '\0')), "half a correction");
     bytes[1] = 1;
     bytes[2] = 4;
     EXPECT_EQ(apply_refusal(bytes), "an unknown kind of message");
@@ -106,6 +110,8 @@ TEST(ApplyHeader, WritesNothingThatItWouldNotRead) {
     };
     refused([](ApplyHeader& h) { h.source.clear(); });
     refused([](ApplyHeader& h) { h.key.clear(); });
+    refused([](ApplyHeader& h) { h.correction.by.clear(); });
+    refused([](ApplyHeader& h) { h.correction.letter.clear(); });
     refused([](ApplyHeader& h) { h.content_sha256 = "ABC"; });
     refused([](ApplyHeader& h) { h.key = std::string("a\0b", 3); });
     refused([](ApplyHeader& h) { h.given = std::string(4097, 'x'); });
@@ -119,6 +125,7 @@ TEST(ApplyHeader, ComesBackAsItWas) {
     for (const ApplyHeader& header : {full_apply_header(), small_apply_header()}) {
         EXPECT_EQ(ApplyHeader::decode(header.encode()), header);
     }
+    EXPECT_EQ(small_apply_header().encode()[1], 1) << "what nobody corrected is written as before";
     ApplyHeader large = small_apply_header();
     large.achievements.assign(3000, std::string(70, 'k'));
     EXPECT_EQ(ApplyHeader::decode(large.encode()), large);

@@ -4,6 +4,7 @@
 
 #include "adapter/adapter.hpp"
 #include "core/error.hpp"
+#include "routing/dead_edit.hpp"
 #include "routing/parser_pool.hpp"
 #include "routing/route.hpp"
 
@@ -55,6 +56,7 @@ void remove_engine_headers(Headers& headers) {
     headers.remove(header::kAtStep);
     headers.remove(header::kAtBody);
     headers.remove(header::kAttemptFailed);
+    remove_correction(headers);
 }
 
 }  // namespace clrbus

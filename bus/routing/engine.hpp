@@ -9,11 +9,13 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "routing/dead_edit.hpp"
 #include "routing/inbox.hpp"
 #include "routing/receipts.hpp"
 #include "routing/replay.hpp"
@@ -73,6 +75,18 @@ public:
     // The bytes of a dead letter, from originals/ where they are large; at most so many.
     std::string dead_body(const BrowsedMessage& dead, std::size_t most) const;
     void discard(const std::string& route, std::uint64_t sequence, CommitDone done);
+    // Puts a child message with the new body into the route in the place of the dead letter; one Unit, and both bodies stay in
+    // originals/. The same body again, when it is done already, does nothing and gives the same. Blocks for the disk. Throws
+    // Error(kPoison, "DEAD-001", "DEAD-005", "DEAD-007" … "DEAD-011").
+    struct EditWish {
+        std::string body, who, why;
+        Time at{};
+    };
+    DeadEdit edit(const std::string& route, std::uint64_t sequence, const EditWish& wish);
+    // What was done to a dead letter of that number, if it was corrected.
+    std::optional<DeadEdit> edited(const std::string& route, std::uint64_t sequence) const;
+    // The difference of the two bodies of a correction; bodies above 1 MB: only that they differ.
+    std::string difference(const DeadEdit& edit) const;
 
 private:
     struct Slot {
@@ -93,6 +107,7 @@ private:
     std::vector<std::shared_ptr<RouteWorker>> workers() const;
     BrowsedMessage dead_one(const std::string& route, std::uint64_t sequence) const;
     std::shared_ptr<const CompiledRoute> route_or_refuse(const std::string& id) const;
+    std::string keep_body(const BrowsedMessage& dead);
     void free_retired(const std::stop_token& stop);
     void run_suspects(const std::stop_token& stop);
     std::string route_of(std::uint64_t sequence) const;  // in whose inbox it waits; "" when it is gone

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """The command line: help with examples, exit statuses, one JSON document, and every command against a running bus."""
-import base64, json, os, subprocess, tempfile
+import base64, hashlib, json, os, re, subprocess, tempfile
 
 import documents as make
 from bus import CLRBUS, Bus, Cases, configuration, wait_for, write_text
 
-LEAVES = ('run', 'check', 'test', 'status', 'queues', 'ledger', 'resume', 'publish', 'dead list', 'dead show', 'dead replay', 'dead discard',
+LEAVES = ('run', 'check', 'test', 'status', 'queues', 'ledger', 'resume', 'publish', 'dead list', 'dead show', 'dead replay', 'dead edit', 'dead discard',
           'waiting list', 'waiting show', 'waiting attach', 'waiting reject', 'learners', 'learner', 'why', 'clr', 'reader', 'verify', 'keys list',
           'keys rotate', 'disclosures', 'route list', 'route show', 'route history', 'route diff', 'route reload', 'route rollback', 'route unpin',
           'mapping show', 'mapping write', 'mapping targets', 'new system', 'try', 'inventory',
@@ -138,6 +138,97 @@ def dead_letters(bus):
     bus.settled()
 
 
+def send_broken(bus, key, who, unit):
+    """A transcript that its schema refuses: its dead letter's number, and the hash of what the door let through."""
+    known = {d['number'] for d in bus.dead_letters('pesc')}
+    data = make.transcript(who, unit=unit)
+    status, _, body = bus.http('POST', '/in/pesc', data, bus.token('publish-pesc'), {'Content-Type': 'application/xml', 'Idempotency-Key': key})
+    assert status == 202, body
+    letter = wait_for('it to die', lambda: [d for d in bus.dead_letters('pesc') if d['number'] not in known])[0]
+    return letter['original'][len('sha256:'):], str(letter['number'])
+
+
+def dead_edit(bus, folder):
+    before, number = send_broken(bus, 'edit', 2, 'misspelt')
+    mended = make.transcript(2)
+    new = write_text(os.path.join(folder, 'new.xml'), mended.decode())
+    why = 'the unit was misspelt'
+    edit = ('dead', 'edit', 'pesc', number)
+    for arguments in ((), ('--file', new), ('--show', '--file', new), ('--values', '--file', new, '--why', why), ('--file', '/no/such', '--why', why)):
+        bus.command(*edit, *arguments, expect=2)
+    bus.command(*edit, '--show', expect=1)
+    bus.command(*edit, '--file', new, '--why', 'x' * 201, expect=1)
+    bus.command('dead', 'edit', 'pesc', '999999', '--file', new, '--why', why, expect=1)
+    bus.command(*edit, '--file', write_text(os.path.join(folder, 'empty'), ''), '--why', why, expect=1)
+    assert number in {str(d['number']) for d in bus.dead_letters('pesc')}, 'a refusal changed something'
+    done = bus.command(*edit, '--file', new, '--why', why)
+    after = hashlib.sha256(mended).hexdigest()
+    assert (done['from'], done['to']) == ('sha256:' + before, 'sha256:' + after), done
+    assert bus.command(*edit, '--file', new, '--why', why)['child'] == done['child'], 'the same again made another'
+    bus.command(*edit, '--file', write_text(os.path.join(folder, 'other.xml'), '<a/>'), '--why', why, expect=1)
+    bus.settled()
+    record = bus.command('learner', '--by', 'institution-id:FICE:003658:U1000002')
+    key = next(k for s in record['statements'] for k in s['achievements'] if '|course|' in k)
+    word = bus.command('why', record['learner'], '--achievement', key)['words'][0]
+    by_hand = word['provenance']['corrected_by_hand']
+    assert word['in_force'] and by_hand['why'] == why and by_hand['by'] == done['by'] and by_hand['dead_letter'] == 'pesc/' + number, word
+    assert word['provenance']['original'] == 'sha256:' + after, word
+    credential = call('clr', record['learner'], '--credential', '--state', bus.state)[1]
+    assert 'corrected by hand by ' + done['by'] in credential and why not in credential, 'the record does not say so'
+    for digest, unit in ((before, b'>misspelt<'), (after, b'>Semester<')):
+        kept = open(os.path.join(bus.state, 'originals', digest[:2], digest[2:]), 'rb').read()
+        assert hashlib.sha256(kept).hexdigest() == digest and unit in kept, 'a body was touched'
+    assert 'difference' not in bus.command(*edit, '--show') and bus.command('dead', 'show', 'pesc', number)['corrected_by_hand'] is True
+    shown = bus.command(*edit, '--show', '--values')['difference']
+    assert any(x.startswith('-') and 'misspelt' in x for x in shown.splitlines()), shown[:500]
+    purposes = [(x['purpose'], x['what']) for x in bus.command('disclosures')['lines']]
+    assert ('dead letter corrected by hand: ' + why, 'dead/pesc/' + number) in purposes and ('dead letter, its correction', 'dead/pesc/' + number) in purposes
+
+
+def dead_edit_in_editor(bus, folder):
+    before, number = send_broken(bus, 'editor', 1, 'odd')
+    unit = re.search(rb'>([^<]*)</(?:\w+:)?CourseCreditUnits>', make.transcript(1)).group(1).decode()
+    log = os.path.join(folder, 'seen')
+    place = os.path.join(folder, 'place')
+    os.makedirs(place)
+    script = write_text(os.path.join(folder, 'editor'), '#!/bin/sh\nstat -c "%%a" "$2" "$(dirname "$2")" > %s\ncp "$2" "$2~"\nsed -i "s/>odd</>$1</" "$2"\n' % log)
+    os.chmod(script, 0o700)
+    arguments = ('dead', 'edit', 'pesc', number, '--why', 'asked the school', '--state', bus.state, '--json')
+    for editor, status in (('false', 3), ('/no/such/editor', 3), ('true', 1)):
+        got, out, err = call(*arguments, env=dict(os.environ, EDITOR=editor, VISUAL='', TMPDIR=place, XDG_RUNTIME_DIR=''))
+        assert got == status and err and not os.listdir(place), (editor, got, err, os.listdir(place))
+    got, out, err = call(*arguments, env=dict(os.environ, EDITOR=script + ' ' + unit, VISUAL='', TMPDIR=place, XDG_RUNTIME_DIR=''))
+    assert got == 0 and json.loads(out)['from'] == 'sha256:' + before, (got, err)
+    assert open(log).read().split() == ['600', '700'], open(log).read()
+    assert not os.listdir(place), 'the editor left something'
+    assert number not in {str(d['number']) for d in bus.dead_letters('pesc')}
+    bus.settled()
+
+
+def dead_edit_killed(bus, folder):
+    """Killed between the question and the answer: asked again, there is one child, and the ledger adds up."""
+    made = []
+    for n in range(4):
+        _, number = send_broken(bus, 'killed%d' % n, 1, 'broken%d' % n)
+        new = write_text(os.path.join(folder, 'new%d.xml' % n), make.transcript(1).decode() + '<!-- %d -->' % n)
+        edit = ('dead', 'edit', 'pesc', number, '--file', new, '--why', 'the unit was misspelt')
+        before = bus.ledger()['pesc']['made']
+        asking = subprocess.Popen([CLRBUS] + list(edit) + ['--state', bus.state, '--json'], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        first = ''
+        if n % 2:  # the answer came; else whatever the moment gives
+            first, _ = asking.communicate(timeout=60)
+        bus.kill()
+        if not first:
+            first, _ = asking.communicate(timeout=60)
+        bus.start()
+        done = bus.command(*edit)
+        assert not first.strip() or json.loads(first).get('child', done['child']) == done['child'], (first, done)
+        line = bus.settled()['pesc']
+        assert line['made'] == before + 1, (before, line)
+        made.append(done['child'])
+    assert len(set(made)) == 4
+
+
 def waiting_list(bus):
     first, second = bus.command('waiting', 'list')['waiting']
     shown = bus.command('waiting', 'show', str(first['number']))
@@ -242,6 +333,9 @@ def main():
             cases.run('a state directory is held by one process, of this format, and private', lambda: state_directories(bus))
             cases.run('each command prints one JSON document', lambda: one_json_each(bus))
             cases.run('dead letters are shown, replayed and discarded', lambda: dead_letters(bus))
+            cases.run('a dead letter is corrected by hand', lambda: dead_edit(bus, sub('edit')))
+            cases.run('and in an editor', lambda: dead_edit_in_editor(bus, sub('editor')))
+            cases.run('and killed in between', lambda: dead_edit_killed(bus, sub('killed')))
             cases.run('what waits is shown, attached and rejected', lambda: waiting_list(bus))
             cases.run('a learner, and why', lambda: learner_and_why(bus))
             cases.run('records are signed, keys rotated, damage refused', lambda: signed(bus, sub('signed')))

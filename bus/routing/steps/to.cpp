@@ -6,6 +6,7 @@
 #include "routing/apply_header.hpp"
 #include "routing/assets.hpp"
 #include "routing/canonical.hpp"
+#include "routing/dead_edit.hpp"
 #include "routing/hand_over.hpp"
 #include "routing/route.hpp"
 #include "routing/step.hpp"
@@ -25,6 +26,7 @@ public:
         apply.authority = work.route.steward();
         apply.identity_authority = work.route.identity_authority();
         apply.match = work.route.match();
+        apply.correction = correction_of(work.headers);
         Put put;
         put.queue = "records";
         put.headers = output_headers(work);
