@@ -16,8 +16,8 @@ struct Source {
     std::string authority;  // the unit that answers for it
     std::string route;
     std::uint64_t generation = 0;
-    Time accepted{};       // at our door
-    std::string original;  // sha256:HEX
+    Time accepted{};           // at our door
+    std::string original;      // sha256:HEX
     std::string corrected_by;  // who mended it by hand; empty: nobody
     Time corrected_at{};
 };

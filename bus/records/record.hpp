@@ -25,9 +25,9 @@ struct Provenance {
     std::uint64_t generation = 0;
     std::uint64_t source_number = 0;
     std::uint64_t position = 0;
-    Time accepted{};       // at the door
-    Time applied{};        // into the record
-    std::string original;  // reference of the original: sha256:HEX[:spooled]
+    Time accepted{};                       // at the door
+    Time applied{};                        // into the record
+    std::string original;                  // reference of the original: sha256:HEX[:spooled]
     ApplyHeader::Correction correction{};  // by hand; empty `by`: nobody corrected it
 };
 
