@@ -135,7 +135,8 @@ void FrameGuard::transfer(const Performative& p) {
         if (p.number(3) != 0) refuse("amqp:not-implemented", "message-format", "transfer: only message-format 0 is known here");
         if (in.id_known && id != in.next_delivery_id)
             refuse("amqp:invalid-field", "delivery-id", "transfer: delivery-id does not follow the one before");
-        if (on.started >= on.granted + on.slack) refuse("amqp:link:transfer-limit-exceeded", "credit", "a delivery without credit");
+        if (on.started >= on.granted + on.slack)
+            refuse("amqp:link:transfer-limit-exceeded", "credit", "a delivery without credit");
         in.id_known = true;
         in.next_delivery_id = id + 1;  // a serial number: wraps at 2^32
         ++on.started;

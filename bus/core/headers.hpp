@@ -47,8 +47,8 @@ inline constexpr std::string_view kGeneration = "clrbus-generation";
 inline constexpr std::string_view kPosition = "clrbus-position";  // record number within the original
 inline constexpr std::string_view kApply = "clrbus-apply";        // routing/apply_header.hpp, on messages in 'records'
 inline constexpr std::string_view kParent = "clrbus-parent";      // message id that this one was made from
-// A message that goes on in the middle of its route (routing/continuation.hpp): the label of the step, and what its body is: the
-// "document" that it was, or the "bytes" that nobody parsed yet. Doors take both off: only the engine sets them.
+// A message that goes on in the middle of its route (routing/continuation.hpp): the label of the step, and what its body is:
+// the "document" that it was, or the "bytes" that nobody parsed yet. Doors take both off: only the engine sets them.
 inline constexpr std::string_view kAtStep = "clrbus-at-step";
 inline constexpr std::string_view kAtBody = "clrbus-at-body";
 // A child of a split whose first attempt failed and that goes on alone: the queue counts the attempts behind that one.
