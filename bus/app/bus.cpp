@@ -51,6 +51,7 @@
 #include "routing/route_watch.hpp"
 #include "storage/originals.hpp"
 #include "storage/step_state.hpp"
+#include "trace/statistics.hpp"
 
 namespace clrbus::app {
 namespace {
@@ -145,6 +146,7 @@ struct Bus::Impl {
     clr::Institution institution;
     credentials::KeyStore signing;
     std::unique_ptr<records::Applier> applier;
+    std::unique_ptr<trace::Statistics> statistics;
     std::unique_ptr<Endpoints> endpoints;
     std::unique_ptr<RouteEngine> engine;
     StateDir::Access access;
@@ -264,6 +266,7 @@ void Bus::Impl::build() {
     // What was accepted stays until its retention ends; what a crash left half written goes.
     originals.sweep([](const std::string&) { return true; });
     applier = std::make_unique<records::Applier>(store, shared, workers);
+    statistics = std::make_unique<trace::Statistics>(shared, clock, (dir.path() / "statistics").string());
 
     const auto development = crypto::make_dev_certificates(dir.path() / "tls", {"localhost", "127.0.0.1", "::1"});
     std::vector<User> users = settings.users;
@@ -310,7 +313,7 @@ void Bus::Impl::build() {
             const BackupDone done = make_backup({queues, store, dir.path(), CLRBUS_VERSION, {{"state.db", copy}}}, target);
             return Management::Parts::BackedUp{done.files, done.bytes, done.made};
         },
-        CLRBUS_VERSION, started, *reloader});
+        CLRBUS_VERSION, started, *reloader, *statistics});
 }
 
 void Bus::Impl::build_listener(const Listen& listen, const crypto::DevCertificates& development) {
@@ -448,6 +451,7 @@ void Bus::Impl::stop() {
         endpoints->stop();
     }
     applier->stop();
+    statistics->stop();
     if (link) link->stop(kGrace);
     splits.stop();
     doors.stop();
@@ -467,6 +471,7 @@ void Bus::start() {
     impl_->stopped = false;
     if (impl_->link) impl_->link->start();
     impl_->applier->start();
+    impl_->statistics->start();
     impl_->endpoints->start();
     impl_->engine->start();
     impl_->reloader->begin(*impl_->engine, *impl_->sources);

@@ -4,6 +4,7 @@
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
+#include <cmath>
 #include <fstream>
 #include <iostream>
 #include <sstream>
@@ -80,6 +81,16 @@ const array& list(const object& answer, const char* name) {
     return answer.at(name).as_array();
 }
 
+std::string tenths(const value& v) {
+    if (!v.is_number()) return "-";
+    const auto all = static_cast<std::int64_t>(std::llround(v.to_number<double>() * 10));
+    return std::to_string(all / 10) + (all % 10 == 0 ? std::string() : "." + std::to_string(all % 10));
+}
+
+std::string percent(const value& v) {
+    return v.is_number() ? std::to_string(std::llround(v.to_number<double>() * 100)) + " %" : "-";
+}
+
 void show_status(const object& answer) {
     std::cout << "clrbus " << cell(answer.at("version")) << ", running since " << cell(answer.at("started")) << ": "
               << (answer.at("ok").as_bool() ? "nothing stands still" : "SOMETHING STANDS STILL") << "\n";
@@ -94,6 +105,16 @@ void show_status(const object& answer) {
         table(list(answer, "endpoints"), {"endpoint", "state", "since", "next_try", "code", "waiting", "done", "last_done"});
     if (!list(answer, "steps").empty())
         table(list(answer, "steps"), {"queue", "step", "condition", "waiting", "groups", "next"});
+    std::cout << "\nsince the state directory was made; day: received in the last 24 hours, weekday: in the same ones of the "
+                 "weeks before\n";
+    array statistics = list(answer, "statistics");
+    for (value& one : statistics) {
+        object& line = one.as_object();
+        line["weekday"] = tenths(line.at("weekday"));
+        line["rate"] = percent(line.at("rate"));
+    }
+    table(statistics,
+          {"route", "received", "filtered", "applied", "waiting", "dead", "last_success", "day", "weekday", "rate"});
     std::cout << "\nrecords\n";
     fields(answer.at("records").as_object(), 2);
 }

@@ -24,6 +24,9 @@ class RouteEngine;
 class RouteReloader;
 struct EndpointState;  // routing/outbox.hpp
 
+namespace trace {
+class Statistics;
+}
 namespace records {
 class RecordsStore;
 }
@@ -66,6 +69,7 @@ public:
         std::string version;
         Time started{};
         RouteReloader& routes;
+        trace::Statistics& statistics;
     };
     explicit Management(Parts parts);
     ~Management();

@@ -10,6 +10,7 @@
 #include "routing/ledger.hpp"
 #include "routing/outbox.hpp"
 #include "routing/reloader.hpp"
+#include "trace/statistics.hpp"
 
 namespace clrbus::management {
 namespace {
@@ -24,6 +25,29 @@ std::string time_text(Time time) {
 object queue_object(const QueueState& state) {
     return {{"queue", state.name},      {"ready", state.ready}, {"in_hand", state.in_hand},
             {"delayed", state.delayed}, {"bytes", state.bytes}, {"oldest", time_text(state.oldest)}};
+}
+
+object statistics_object(const trace::RouteStatistics& one) {
+    object out{{"route", one.route},
+               {"received", one.received},
+               {"made", one.made},
+               {"delivered", one.delivered},
+               {"filtered", one.filtered},
+               {"duplicate", one.duplicate},
+               {"applied", one.applied},
+               {"unchanged", one.unchanged},
+               {"waiting", one.waiting},
+               {"dead", one.dead},
+               {"dead_now", one.dead_now},
+               {"last_received", time_text(one.last_received)},
+               {"last_success", time_text(one.last_success)},
+               {"day", one.day},
+               {"dead_day", one.dead_day},
+               {"weekday", nullptr},
+               {"rate", nullptr}};
+    if (one.weekday) out["weekday"] = *one.weekday;
+    if (one.rate) out["rate"] = *one.rate;
+    return out;
 }
 
 }  // namespace
@@ -114,6 +138,8 @@ object status(const Call& call) {
                                {"groups", one.groups},
                                {"next", time_text(one.next)}});
     }
+    array statistics;
+    for (const trace::RouteStatistics& one : parts.statistics.routes()) statistics.push_back(statistics_object(one));
     const auto counts = parts.store.counts();
     const QueueState& records = queues["records"];
     object out{{"version", parts.version},
@@ -123,6 +149,7 @@ object status(const Call& call) {
                {"routes", std::move(routes)},
                {"endpoints", std::move(endpoints)},
                {"steps", std::move(steps)},
+               {"statistics", std::move(statistics)},
                {"records",
                 {{"learners", counts.learners},
                  {"statements", counts.statements},

@@ -4,6 +4,7 @@
 #include <array>
 #include <condition_variable>
 #include <deque>
+#include <map>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "core/counters.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
+#include "trace/statistics.hpp"
 
 namespace clrbus::records {
 namespace {
@@ -229,13 +231,20 @@ bool Applier::Impl::apply(std::vector<RecordsStore::Prepared>& group) {
         pause("REC-019", e.what());
         return false;
     }
-    std::array<std::int64_t, kOutcomes> counts{};
+    using Counts = std::array<std::int64_t, kOutcomes>;
+    Counts counts{};
+    std::map<std::string, Counts, std::less<>> of_routes;  // beside the account that must balance
     Unit& unit = settling->unit;
     for (std::size_t i = 0; i < group.size(); ++i) {
         const RecordsStore::Applied& applied = settling->group.results[i];
         const TakenMessage& message = group[i].message();
         unit.settled.push_back({message.queue, message.sequence});
         ++counts[static_cast<std::size_t>(applied.outcome)];
+        if (const std::string_view route = message.headers.get(header::kRoute); !route.empty()) {
+            auto found = of_routes.find(route);
+            if (found == of_routes.end()) found = of_routes.emplace(route, Counts{}).first;
+            ++found->second[static_cast<std::size_t>(applied.outcome)];
+        }
         if (!applied.error) continue;
         Put dead{kRecordsDeadQueue, message.message, message.headers, {}};
         dead.headers.set(header::kDeadStep, "records");
@@ -245,9 +254,13 @@ bool Applier::Impl::apply(std::vector<RecordsStore::Prepared>& group) {
         dead.headers.set(header::kDeadAt, to_rfc3339(system_clock().now()));
         unit.outputs.push_back(std::move(dead));
     }
-    for (std::size_t i = 0; i < counts.size(); ++i) {
-        if (counts[i] != 0) unit.ledger.push_back({kRecordsAccount, static_cast<Outcome>(i), counts[i]});
-    }
+    const auto count = [&unit](const std::string& account, const Counts& all) {
+        for (std::size_t i = 0; i < all.size(); ++i) {
+            if (all[i] != 0) unit.ledger.push_back({account, static_cast<Outcome>(i), all[i]});
+        }
+    };
+    count(kRecordsAccount, counts);
+    for (const auto& [route, all] : of_routes) count(trace::kAppliedAccount + route, all);
     {
         const std::lock_guard lock(mutex);
         ++units;

@@ -2,6 +2,8 @@
 
 #include <map>
 
+#include "trace/statistics.hpp"
+
 namespace clrbus {
 
 std::vector<LedgerLine> ledger_lines(const std::vector<LedgerEntry>& entries, const std::vector<QueueState>& states) {
@@ -16,7 +18,10 @@ std::vector<LedgerLine> ledger_lines(const std::vector<LedgerEntry>& entries, co
         if (account.empty()) continue;
         lines[account].waiting += static_cast<std::int64_t>(state.ready + state.in_hand + state.delayed);
     }
-    for (const LedgerEntry& entry : entries) lines[entry.account].sums[static_cast<std::size_t>(entry.outcome)] += entry.count;
+    for (const LedgerEntry& entry : entries) {
+        if (entry.account.rfind(trace::kAppliedAccount, 0) == 0) continue;  // counted in "records" too
+        lines[entry.account].sums[static_cast<std::size_t>(entry.outcome)] += entry.count;
+    }
     std::vector<LedgerLine> out;
     for (auto& [account, line] : lines) {
         line.account = account;
