@@ -66,7 +66,9 @@ public:
             }
             if (answer == CommitState::kDone) {
                 settled += unit.settled.size();
-                for (const LedgerEntry& entry : unit.ledger) counted[entry.outcome] += entry.count;
+                for (const LedgerEntry& entry : unit.ledger) {
+                    (entry.account == kRecordsAccount ? counted : of_routes)[entry.outcome] += entry.count;
+                }
                 largest = std::max(largest, unit.settled.size());
                 units.push_back(std::move(unit));
             }
@@ -93,7 +95,7 @@ public:
     std::deque<CommitState> answers;
     std::vector<Unit> units;
     std::vector<std::string> declared;
-    std::map<Outcome, std::int64_t> counted;
+    std::map<Outcome, std::int64_t> counted, of_routes;
     std::size_t settled = 0, largest = 0;
     std::uint64_t credit = 0, most_credit = 0;
 };
@@ -141,6 +143,7 @@ TEST_F(Applying, WhatCannotBeAppliedIsDeadWithItsReasonAndWithoutItsValues) {
     EXPECT_EQ(dead->headers.get(header::kDeadReason).find("Xanthippe"), std::string_view::npos);
     EXPECT_EQ(queues_.counted[Outcome::kDead], 1);
     EXPECT_EQ(queues_.counted[Outcome::kApplied], 1);
+    EXPECT_EQ(queues_.of_routes, queues_.counted) << "by route it is the same in all";
 }
 
 TEST_F(Applying, AFullJournalIsTriedAgainAndEachMessageIsSettledOnce) {
