@@ -293,7 +293,7 @@ int restore(const std::filesystem::path& backup, const std::filesystem::path& st
     return 0;
 }
 
-int ask_clr(Ask question, const std::filesystem::path& out, bool credential) {
+int ask_clr(const Ask& question, const std::filesystem::path& out, bool credential) {
     int failed = 0;
     const object answer = answered(question, failed);
     if (failed != 0) return failed;

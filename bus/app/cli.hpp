@@ -26,7 +26,7 @@ int ask(const Ask& question);
 int ask_member(const Ask& question, const char* member, std::string& out);
 
 // clrbus clr: writes the token (or the credential) to a file or standard output.
-int ask_clr(Ask question, const std::filesystem::path& out, bool credential);
+int ask_clr(const Ask& question, const std::filesystem::path& out, bool credential);
 
 // clrbus verify FILE: with a key set file, or the keys of a running bus.
 int verify_file(const std::filesystem::path& file, const std::filesystem::path& jwks, const std::filesystem::path& state,

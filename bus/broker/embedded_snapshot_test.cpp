@@ -87,7 +87,7 @@ TEST(EmbeddedSnapshot, IsWholeAndOfOneMomentWhileMessagesMove) {
             }
         });
         for (int copy = 0; copy < 5; ++copy) {
-            while (moved < static_cast<std::size_t>(100 * (copy + 1))) std::this_thread::yield();
+            while (moved < 100 * (static_cast<std::size_t>(copy) + 1)) std::this_thread::yield();
             {
                 const std::lock_guard lock(mutex);
                 accepted_before.push_back(accepted);

@@ -74,14 +74,12 @@ protected:
     class Worker {
     public:
         Worker(LinkWorkers& test, std::uint32_t credit, bool commits = true, LinkOptions with = {})
-            : test_(test),
-              commits_(commits),
-              own_(embedded(test.directory_.path() + "/worker" + std::to_string(++test.workers_))) {
+            : commits_(commits), own_(embedded(test.directory_.path() + "/worker" + std::to_string(++test.workers_))) {
             if (with.client.host.empty()) with = test.options();
             queues = std::make_unique<WorkerQueues>(*own_, std::move(with));
             declare(*queues);
             queues->start();
-            std::shared_ptr<Taker> taker = queues->take("in/r", pool_, [this](TakenMessage message) {
+            std::shared_ptr<Taker> taker = queues->take("in/r", pool_, [this](const TakenMessage& message) {
                 basket.add(message);
                 if (commits_) commit(unit_of(message));
             });
@@ -136,7 +134,6 @@ protected:
             last.reset();
         }
 
-        LinkWorkers& test_;
         const bool commits_;
         std::unique_ptr<EmbeddedQueues> own_;
         ThreadPool pool_{1, "worker"};

@@ -69,14 +69,14 @@ public:
         bool fetch = false;
         {
             const std::lock_guard lock(mutex_);
-            if (!token_.empty() && clock_.steady() < renew_) {
-                out.add("Authorization", "Bearer " + token_);
-            } else {
-                waiting_.push_back(std::move(ready));
+            if (token_.empty() || clock_.steady() >= renew_) {
+                waiting_.push_back(std::exchange(ready, nullptr));
                 fetch = !std::exchange(fetching_, true);
+            } else {
+                out.add("Authorization", "Bearer " + token_);
             }
         }
-        if (out.has("Authorization")) return ready(std::move(out), std::nullopt);
+        if (ready) return ready(std::move(out), std::nullopt);
         if (fetch) fetch_token();
     }
     bool refused(const HttpFields& used) override {

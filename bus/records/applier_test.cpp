@@ -27,8 +27,8 @@ public:
     std::unique_ptr<Taker> take(const std::string&, Executor& executor, std::function<void(TakenMessage)> ready) override {
         class FakeTaker : public Taker {
         public:
-            FakeTaker(FakeQueues& queues, Executor& executor, std::function<void(TakenMessage)> ready)
-                : queues_(queues), executor_(executor), ready_(std::move(ready)) {}
+            FakeTaker(FakeQueues& queues, Executor& executor, std::function<void(TakenMessage)> take)
+                : queues_(queues), executor_(executor), ready_(std::move(take)) {}
             void grant(std::uint32_t credit) override {
                 executor_.post([this, credit] {
                     for (std::uint32_t i = 0; i < credit; ++i) {

@@ -36,7 +36,7 @@ void commit_and_wait(Queues& queues, Executor& executor, Unit unit) {
 
 }  // namespace
 
-RouteEngine::RouteEngine(Parts parts, std::vector<std::shared_ptr<const CompiledRoute>> routes, const Keep& keep)
+RouteEngine::RouteEngine(Parts parts, const std::vector<std::shared_ptr<const CompiledRoute>>& routes, const Keep& keep)
     : parts_(std::move(parts)),
       receipts_(parts_.queues),
       guard_(parts_.state_dir / "in-hand"),

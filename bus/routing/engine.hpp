@@ -44,7 +44,7 @@ public:
     // Called with each route that is activated when its generation is known and before the number is written; fresh: it is a
     // new one. What it throws stops the activation.
     using Keep = std::function<void(const CompiledRoute& route, bool fresh)>;
-    RouteEngine(Parts parts, std::vector<std::shared_ptr<const CompiledRoute>> routes, const Keep& keep = {});
+    RouteEngine(Parts parts, const std::vector<std::shared_ptr<const CompiledRoute>>& routes, const Keep& keep = {});
     ~RouteEngine();
 
     void start();

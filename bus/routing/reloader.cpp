@@ -228,7 +228,7 @@ RouteReloader::Report RouteReloader::reload(const std::string& by, std::chrono::
     std::vector<std::string> gone;
     for (const auto& [id, route] : running) {
         // A file that cannot be read may hold it.
-        const bool unreadable = std::any_of(loaded.refused.begin(), loaded.refused.end(), [&](const auto& one) {
+        const bool unreadable = std::any_of(loaded.refused.begin(), loaded.refused.end(), [&id = id](const auto& one) {
             return one.route.empty() && one.file.parent_path().filename() == id;
         });
         if (known.count(id) == 0 && !unreadable) gone.push_back(id);

@@ -147,9 +147,9 @@ struct RouteWatch::Impl {
     }
 };
 
-RouteWatch::RouteWatch(std::vector<std::filesystem::path> folders, std::function<void()> changed, Options options)
+RouteWatch::RouteWatch(const std::vector<std::filesystem::path>& folders, std::function<void()> changed, Options options)
     : impl_(std::make_unique<Impl>()) {
-    for (auto& folder : folders) impl_->folders.push_back(std::filesystem::absolute(folder).lexically_normal());
+    for (const auto& folder : folders) impl_->folders.push_back(std::filesystem::absolute(folder).lexically_normal());
     impl_->changed = std::move(changed);
     impl_->options = options;
     impl_->thread = std::jthread([impl = impl_.get()](const std::stop_token& stop) { impl->run(stop); });

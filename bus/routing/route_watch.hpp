@@ -19,7 +19,7 @@ public:
         std::chrono::milliseconds interval{30'000};
     };
     // changed runs on the watch's thread. It may block.
-    RouteWatch(std::vector<std::filesystem::path> folders, std::function<void()> changed, Options options);
+    RouteWatch(const std::vector<std::filesystem::path>& folders, std::function<void()> changed, Options options);
     ~RouteWatch();  // waits for a callback that runs
     RouteWatch(const RouteWatch&) = delete;
     RouteWatch& operator=(const RouteWatch&) = delete;

@@ -71,6 +71,7 @@ void StatefulStep::take(Look& look, const BrowsedMessage& message) const {
     look.tables.add(look.step, member_of(look, message));
 }
 
+// By value: a step may take them apart. NOLINTNEXTLINE(performance-unnecessary-value-param)
 Unit StatefulStep::settle(const Settle& parts, const storage::StepGroup&, std::vector<BrowsedMessage> messages) const {
     Unit unit;
     for (const BrowsedMessage& message : messages) go_on(unit, parts, message);

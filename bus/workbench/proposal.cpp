@@ -109,7 +109,7 @@ private:
         if (field.repeated &&
             (target == "achievement/tag" || target == "achievement/instructor" || target == "achievement/note"))
             rule = "each";
-        add(target, field.path, rule, std::move(argument), note);
+        add(target, field.path, rule, argument, note);
     }
 
     // What ends like an id, comes once, and is no id of a person.

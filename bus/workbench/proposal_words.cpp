@@ -227,7 +227,7 @@ std::string status_map(const Leaf& leaf) {
     std::string out;
     for (const auto& [value, times] : leaf.values) {
         for (const auto& [meaning, words] : meanings) {
-            if (std::any_of(words.begin(), words.end(), [&](const char* w) { return spoken(value) == w; }) &&
+            if (std::any_of(words.begin(), words.end(), [&value = value](const char* w) { return spoken(value) == w; }) &&
                 value.find_first_of(";=") == std::string::npos) {
                 out += (out.empty() ? "" : ";") + value + "=" + meaning;
             }

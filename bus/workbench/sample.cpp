@@ -242,7 +242,7 @@ void each_record(const Sample& sample, const std::filesystem::path& file, std::s
     });
 }
 
-Sample read_sample(const std::filesystem::path& file, std::string format, std::string record) {
+Sample read_sample(const std::filesystem::path& file, const std::string& format, const std::string& record) {
     std::error_code failed;
     const std::uintmax_t size = std::filesystem::file_size(file, failed);
     if (failed) no_sample(file, "it cannot be read", "a file with a few records of the source");

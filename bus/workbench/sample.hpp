@@ -72,7 +72,7 @@ inline constexpr std::size_t kSampleFields = 1000;
 // format: csv, json, xml, or "" to go by the name and the first bytes. record: path of the records, or "" to look for them: the
 // first repeated element on the way down. Throws Error(kPoison) of the parser, Error(kConfig, "WORK-001") for a file that is no
 // sample (too large, no record, no field).
-Sample read_sample(const std::filesystem::path& file, std::string format, std::string record);
+Sample read_sample(const std::filesystem::path& file, const std::string& format, const std::string& record);
 
 // Each record of the sample's file again, at most `most`.
 void each_record(const Sample& sample, const std::filesystem::path& file, std::size_t most,

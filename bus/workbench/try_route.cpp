@@ -122,7 +122,7 @@ std::string line_difference(const std::string& a, const std::string& b) {
                                                         : std::max(common[(i + 1) * width + k], common[i * width + k + 1]);
         }
     }
-    if (common[0] * 3 < std::max(left.size(), right.size())) return {};
+    if (std::size_t{common[0]} * 3 < std::max(left.size(), right.size())) return {};
     std::string out;
     std::size_t i = 0, k = 0;
     while (i < left.size() || k < right.size()) {

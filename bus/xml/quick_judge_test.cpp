@@ -64,8 +64,8 @@ TEST_F(QuickJudgeFiles, KnowsNothingOfWhatItDoesNotRead) {
         "<xs:element name='a' type='xs:string' nillable='true'/>",
         "<xs:element name='a' type='xs:string' fixed='x'/>",
         "<xs:element name='a'><xs:complexType><xs:anyAttribute/></xs:complexType></xs:element>",
-        "<xs:element name='a'><xs:simpleType><xs:restriction base='xs:int'><xs:maxInclusive value='5'/></xs:restriction>"
-        "</xs:simpleType></xs:element>",
+        "<xs:element name='a'><xs:simpleType><xs:restriction base='xs:int'><xs:maxInclusive value='5'/>"  // NOLINT(bugprone-suspicious-missing-comma)
+        "</xs:restriction></xs:simpleType></xs:element>",
         "<xs:element name='a'><xs:simpleType><xs:list itemType='xs:token'/></xs:simpleType></xs:element>",
     };
     for (const std::string& body : bodies) EXPECT_FALSE(quick(schemas(with_schema(body)), "<a/>")) << body;

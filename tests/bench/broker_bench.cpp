@@ -19,7 +19,7 @@
 namespace clrbus::bench {
 namespace {
 
-constexpr std::size_t kSmall = 1024, kLarge = 30u * 1024;
+constexpr std::size_t kSmall = 1024, kLarge = std::size_t{30} * 1024;
 constexpr std::size_t kInFlight = 500;  // amqp::Limits::link_credit
 
 std::size_t messages_of(std::size_t bytes) {

@@ -36,7 +36,8 @@ unsigned number_from(const char* name, unsigned fallback) {
 
 // One to four changes: a byte, a likely byte, a piece cut out, doubled or taken from another file.
 std::string mutated(const std::vector<std::string>& all, std::size_t which, std::mt19937& random) {
-    constexpr std::string_view kLikely("\0\r\n\t \"'\\<>&{}[]:,;*~|^/=.-0123456789AZaz\x80\xBF\xC3\xFF", 52);
+    static constexpr char kBytes[] = "\0\r\n\t \"'\\<>&{}[]:,;*~|^/=.-0123456789AZaz\x80\xBF\xC3\xFF";
+    constexpr std::string_view kLikely(kBytes, sizeof kBytes - 1);
     std::string out = all[which];
     for (unsigned n = random() % 4 + 1; n != 0; --n) {
         const std::size_t at = out.empty() ? 0 : random() % out.size();
