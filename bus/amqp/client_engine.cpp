@@ -23,6 +23,7 @@ namespace {
 constexpr std::size_t kClientSessionFrames = 256;  // incoming window of a session, in frames of the largest size
 constexpr std::size_t kClientOutgoingRoom = 256UL * 1024;
 constexpr std::size_t kErrorText = 300;
+constexpr int kLastAnswer = 12;  // times as long as an attach may take before it is late: then the connection is given up
 
 // Of the peer: bounded, and nothing that a terminal or a log would take for something else.
 std::string peer_text(const char* text) {
@@ -68,6 +69,7 @@ struct ClientEngine::Impl {
     void ask(ClientLink& link, Instant now) {
         link.again.reset();
         link.asked = now;
+        link.late = false;
         link.session = pn_session(driver.connection);
         if (link.session == nullptr) return fail("no session could be begun");
         pn_session_set_incoming_capacity(link.session, kClientSessionFrames * setup.limits.max_frame);
@@ -269,11 +271,18 @@ struct ClientEngine::Impl {
                     at = std::min(at, *link->again);
                 }
             } else if (link->session != nullptr && !link->open) {
-                if (now >= link->asked + setup.answer) fail("the peer does not answer an attach");
-                at = std::min(at, link->asked + setup.answer);
+                await(*link, now);
+                at = std::min(at, link->asked + setup.answer * (link->late ? kLastAnswer : 1));
             }
         }
         return at;
+    }
+
+    // One queue may be without its leader for minutes (RabbitMQ holds the answer back until it gives up): the others go on.
+    void await(ClientLink& link, Instant now) {
+        if (now >= link.asked + setup.answer * kLastAnswer) return fail("the peer does not answer an attach");
+        if (now < link.asked + setup.answer || std::exchange(link.late, true)) return;
+        setup.on_state(link, {"", "the peer does not answer an attach"});
     }
 
     void drain() {

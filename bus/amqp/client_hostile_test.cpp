@@ -305,6 +305,53 @@ TEST(ClientHostileLinks, AskForALinkAgainWhoseSessionEnded) {
     client.stop(0ms);
 }
 
+// As a quorum queue that has no leader: RabbitMQ answers the attach when it has one.
+TEST(ClientHostileLinks, GoOnWhileOneOfThemIsNotAnswered) {
+    std::atomic<bool> answer{false};
+    FakeBroker broker([&](Peer& peer, int) {
+        peer.open();
+        peer.begin();
+        peer.begin(1, 1);
+        peer.attach(true);
+        peer.credit(2);
+        const std::string name = Peer::name_of(peer.until(0x12));
+        for (std::uint32_t id = 0; id < 2; ++id) {
+            peer.until(0x14);
+            peer.performative(0x15,
+                              ListWriter().boolean(true).uint(id).null().boolean(true).raw(std::string("\x00\x53\x24\x45", 4)));
+        }
+        while (!answer) std::this_thread::sleep_for(1ms);
+        peer.attach_as(name, true, 1);
+        peer.wait_for_end();
+    });
+    Client client(hostile_options(broker.port()));
+    auto out = client.sender({"q", false});
+    auto late = client.sender({"late", false});
+    std::atomic<int> accepted{0};
+    out->send(MessageBuilder().build("x"), [&](const Settlement&) { ++accepted; });
+    client.start();
+    const auto of_the_late_one = [&] {
+        for (const LinkHealth& link : client.health().links) {
+            if (link.address == "late") return link;
+        }
+        return LinkHealth{};
+    };
+    const auto until = std::chrono::steady_clock::now() + 10s;
+    const auto eventually = [&](const auto& condition) {
+        while (!condition() && std::chrono::steady_clock::now() < until) std::this_thread::sleep_for(2ms);
+        return condition();
+    };
+    EXPECT_TRUE(eventually([&] { return of_the_late_one().error == "the peer does not answer an attach"; }))
+        << of_the_late_one().error;
+    out->send(MessageBuilder().build("x"), [&](const Settlement&) { ++accepted; });
+    EXPECT_TRUE(eventually([&] { return accepted == 2; }));
+    answer = true;
+    EXPECT_TRUE(eventually([&] { return of_the_late_one().attached; }));
+    EXPECT_EQ(of_the_late_one().error, "");
+    EXPECT_EQ(broker.connections(), 1) << "the connection stayed";
+    client.stop(0ms);
+}
+
 TEST(ClientHostileLinks, RefuseADeliveryWithoutCredit) {
     std::atomic<int> got{0};
     FakeBroker broker([&](Peer& peer, int) {

@@ -45,6 +45,7 @@ public:
     bool open = false;     // the peer has answered
     bool closing = false;  // not to be attached again
     Instant asked{};       // when it was asked for
+    bool late = false;     // not answered in the time for it
     std::chrono::milliseconds pause{0};
     std::optional<Instant> again;  // when to ask for it again
 };
