@@ -115,26 +115,31 @@ TEST_F(RabbitMq, DeclaresADurableQueueAndNamesWhatItCannotHave) {
     EXPECT_TRUE(client.health().open) << "a session that ends with an error takes its link alone";
 }
 
-TEST_F(RabbitMq, LosesNothingWhenItIsKilledInTheMiddle) {
+// Of either kind.
+class RabbitMqQueue : public RabbitMq, public ::testing::WithParamInterface<std::string> {};
+INSTANTIATE_TEST_SUITE_P(Kinds, RabbitMqQueue, ::testing::Values("classic", "quorum"),
+                         [](const auto& kind) { return kind.param; });
+
+TEST_P(RabbitMqQueue, LosesNothingWhenItIsKilledInTheMiddle) {
+    const std::string queue = "/amq/queue/" + GetParam();
     constexpr int kCount = 4000;
     std::atomic<int> accepted{0};
     std::mutex mutex;
     std::set<std::string> seen;
     Client sending(options()), taking(options());
-    auto out = sending.sender({"/amq/queue/classic", false});
+    auto out = sending.sender({queue, false});
     std::shared_ptr<Receiver> in;
-    in = taking.receiver({"/amq/queue/classic", false}, {.on_message =
-                                                             [&](std::uint64_t token, const std::string& encoded) {
-                                                                 const std::lock_guard lock(mutex);
-                                                                 // After a kill a queue may give out what was settled
-                                                                 // shortly before, too.
-                                                                 const std::string id =
-                                                                     Message::from_encoded(encoded).message_id();
-                                                                 if (id.starts_with("k")) seen.insert(id);
-                                                                 in->settle({{.token = token}});
-                                                                 in->grant(1);
-                                                             },
-                                                         .on_lost = {}});
+    in = taking.receiver({queue, false}, {.on_message =
+                                              [&](std::uint64_t token, const std::string& encoded) {
+                                                  const std::lock_guard lock(mutex);
+                                                  // After a kill a queue may give out what was settled
+                                                  // shortly before, too.
+                                                  const std::string id = Message::from_encoded(encoded).message_id();
+                                                  if (id.starts_with("k")) seen.insert(id);
+                                                  in->settle({{.token = token}});
+                                                  in->grant(1);
+                                              },
+                                          .on_lost = {}});
     in->grant(200);
     sending.start();
     taking.start();

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Every accepted message ends exactly once in a learner record, in the waiting list or in a dead-letter queue, whatever kill -9 does.
 
-kill_test.py [--count 2000] [--kills 3] [--seed 1] [--power-cut] [--workers N [--kill-broker]]
+kill_test.py [--count 2000] [--kills 3] [--seed 1] [--power-cut] [--workers N [--queues classic|quorum] [--kill-broker]]
 
 Documents of all five kinds go in over four connections (two HTTPS, two AMQP) while the process is killed at moments that the seed
 chooses, and started again; each publisher goes on until everything of its own was accepted. Some documents are broken, some people are
@@ -230,6 +230,7 @@ def main():
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--power-cut', action='store_true')
     parser.add_argument('--workers', type=int, default=0)
+    parser.add_argument('--queues', choices=('classic', 'quorum'), default='classic')
     parser.add_argument('--kill-broker', action='store_true')
     options = parser.parse_args()
     if options.workers and not workers.rabbitmq_server.installed():
@@ -243,7 +244,7 @@ def main():
         config = configuration(folder, keep_drops=False)
         if options.workers:
             victims = ('books', 'worker', 'all') + (('broker',) if options.kill_broker else ())
-            bus = workers.SharedBus(config, folder, options.workers, options.seed, victims)
+            bus = workers.SharedBus(config, folder, options.workers, options.seed, victims, options.queues)
         else:
             bus = Bus(config=config)
         if options.power_cut:

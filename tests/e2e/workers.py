@@ -1,6 +1,6 @@
 """A bus whose inboxes are shared over RabbitMQ: one process that keeps the books (clrbus run --role records) and workers, each on a
 state directory of its own. Standard library only."""
-import contextlib, json, os, random, shutil, signal, subprocess, sys, tempfile
+import contextlib, glob, json, os, random, re, shutil, signal, subprocess, sys, tempfile
 
 from bus import CLRBUS, ROOT, Bus, wait_for, write_text
 
@@ -16,6 +16,14 @@ def with_broker(config, broker, folder, more=''):
     element = '<broker url="amqp://127.0.0.1:%d" user="guest" password-file="%s" originals-folder="%s/shared-originals" %s/>' % (
         broker.port, secret, folder, more)
     return write_text(config, text.replace('<records ', element + '\n  <records '))
+
+
+def queue_names(config):
+    """What clrbus calls its queues at the broker, for the routes beside the configuration."""
+    names = ['clrbus.results']
+    for path in sorted(glob.glob(os.path.join(os.path.dirname(config), 'routes', '*', 'routes.xml'))):
+        names += ['clrbus.in.' + route for route in re.findall(r'<route\s+id="([^"]+)"', open(path).read())]
+    return names
 
 
 class Worker:
@@ -61,10 +69,12 @@ class Worker:
 class SharedBus(Bus):
     """kill() takes one of them, as the dice say: the books, a worker, everything, and the broker when it is among the victims."""
 
-    def __init__(self, config, folder, workers, seed=1, victims=('books', 'worker', 'all')):
-        self.broker = rabbitmq_server.RabbitMQ(os.path.join(folder, 'rabbitmq'))
+    def __init__(self, config, folder, workers, seed=1, victims=('books', 'worker', 'all'), kind='classic'):
+        """kind: classic queues, which are declared by attaching to them, or quorum queues, which are made before."""
+        made = [(name, kind) for name in queue_names(config)] if kind == 'quorum' else []
+        self.broker = rabbitmq_server.RabbitMQ(os.path.join(folder, 'rabbitmq'), made)
         self.broker.start()
-        super().__init__(config=with_broker(config, self.broker, folder))
+        super().__init__(config=with_broker(config, self.broker, folder, 'queues="exist" ' if made else ''))
         self.dice, self.victims, self.killed = random.Random(seed), victims, []
         self.workers = [Worker(self.config, self.environment) for _ in range(workers)]
 
