@@ -37,6 +37,13 @@ void delivery_run(const std::shared_ptr<EmbeddedQueues::State>& state, const std
             stored.reset();
             delivery->ready(std::move(taken));
         } catch (const Error& e) {
+            if (e.code() == "QUEUE-004") {  // settled by somebody else in between: another one has its place
+                lock.lock();
+                ++delivery->credit;
+                delivery->running = false;
+                state->idle.notify_all();
+                continue;
+            }
             // Damage on disk. The message stays in hand, so that it is seen and nothing is lost; the others go on.
             counter("clrbus_queue_unreadable_total").add();
             log::error("queues", std::string(e.what()) + ": the message stays where it is, undelivered");

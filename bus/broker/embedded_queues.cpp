@@ -243,6 +243,10 @@ void EmbeddedQueues::release(const std::string& queue, std::uint64_t sequence, T
                                                           failed, executor, std::move(done)));
 }
 
+void EmbeddedQueues::wake(const std::string& queue, std::uint64_t sequence) {
+    state_->journal->submit(std::make_unique<WakeWork>(state_, state_->at(queue), sequence));
+}
+
 class EmbeddedQueues::EmbeddedTaker : public Taker {
 public:
     EmbeddedTaker(std::shared_ptr<State> state, std::shared_ptr<Delivery> delivery)

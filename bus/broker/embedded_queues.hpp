@@ -46,6 +46,7 @@ public:
     void commit(Unit unit, Executor& executor, CommitDone done) override;
     void release(const std::string& queue, std::uint64_t sequence, Time not_before, bool failed, Executor& executor,
                  CommitDone done) override;
+    void wake(const std::string& queue, std::uint64_t sequence) override;
     std::vector<BrowsedMessage> browse(const std::string& queue, std::uint64_t from, std::size_t most) const override;
     std::vector<QueueState> states() const override;
     std::optional<std::string> note(std::string_view name) const override;
@@ -70,6 +71,7 @@ public:
     class PutWork;
     class CommitWork;
     class ReleaseWork;
+    class WakeWork;
     class DeclareWork;
     class CheckpointWork;
     class CopyWork;

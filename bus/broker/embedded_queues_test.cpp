@@ -271,6 +271,29 @@ TEST_F(EmbeddedQueuesTest, WakesByTheClockGiven) {
     EXPECT_EQ(basket.wait(2).size(), 2U);
 }
 
+TEST_F(EmbeddedQueuesTest, WakesOneThatWaitsAndLeavesOneInSomebodysHand) {
+    open(memory_options(files_));
+    put("a");
+    put("b");
+    Basket basket;
+    auto taker = queues_->take("in/r", pool_, [&](TakenMessage message) { basket.add(std::move(message)); });
+    taker->grant(3);
+    const auto taken = basket.wait(2);
+    queues_->wake("in/r", taken.at(1).sequence);  // in hand: it must not come twice
+    queues_->wake("in/r", 4711);
+    // Asked for right behind the release, it has its turn behind it.
+    queues_->release("in/r", taken.at(0).sequence, clock_.now() + std::chrono::hours(1), true, pool_, [](CommitState) {});
+    queues_->wake("in/r", taken.at(0).sequence);
+    const auto again = basket.wait(3);
+    EXPECT_EQ(again.at(2).sequence, taken.at(0).sequence);
+    EXPECT_EQ(again.at(2).attempts, 1U);
+    taker->grant(1);
+    EXPECT_EQ(settle(taken.at(1).sequence), CommitState::kDone);
+    EXPECT_EQ(settle(taken.at(0).sequence), CommitState::kDone);
+    EXPECT_EQ(basket.wait(3).size(), 3U);
+    EXPECT_EQ(queues_->states().at(0).ready, 0U);
+}
+
 TEST_F(EmbeddedQueuesTest, UsesItsFilesAgainAndMovesTheFewThatStay) {
     open(memory_options(files_));
     std::vector<std::uint64_t> kept;

@@ -300,4 +300,12 @@ void EmbeddedQueues::ReleaseWork::finished(JournalResult result, std::span<const
     executor_.post([done = std::move(done_), state] { done(state); });
 }
 
+void EmbeddedQueues::WakeWork::finished(JournalResult, std::span<const JournalRecord>, storage::Position) {
+    const std::lock_guard lock(state_->mutex);
+    const auto* entry = queue_.index.find(sequence_);
+    if (entry == nullptr || entry->state != broker::EntryState::kDelayed) return;
+    queue_.index.release(sequence_, entry->attempts);
+    state_->wake_takers(queue_);
+}
+
 }  // namespace clrbus

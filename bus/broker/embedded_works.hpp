@@ -88,6 +88,23 @@ private:
     CommitDone done_;
 };
 
+// Writes nothing: it has its turn behind the release that it is about.
+class EmbeddedQueues::WakeWork : public storage::JournalWork {
+public:
+    WakeWork(std::shared_ptr<State> state, EmbeddedQueue& queue, std::uint64_t sequence)
+        : state_(std::move(state)), queue_(queue), sequence_(sequence) {}
+    void prepare(std::vector<storage::JournalRecord>&) override {}
+    void finished(storage::JournalResult result, std::span<const storage::JournalRecord> run,
+                  storage::Position before) override;
+    std::uint64_t most_bytes() const override { return 0; }
+    std::uint64_t largest_record() const override { return 0; }
+
+private:
+    std::shared_ptr<State> state_;
+    EmbeddedQueue& queue_;
+    std::uint64_t sequence_;
+};
+
 class EmbeddedQueues::DeclareWork : public storage::JournalWork {
 public:
     DeclareWork(State& state, EmbeddedQueue& queue) : state_(state), queue_(queue) {}

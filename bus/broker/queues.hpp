@@ -148,6 +148,10 @@ public:
     virtual void release(const std::string& queue, std::uint64_t sequence, Time not_before, bool failed, Executor& executor,
                          CommitDone done) = 0;
 
+    // One that waits for its time is given out now; one that is in somebody's hand, or on its way into it, stays there. Costs
+    // no write. Behind a release that was asked for before. Where the queues are another broker's nothing happens.
+    virtual void wake(const std::string& /*queue*/, std::uint64_t /*sequence*/) {}
+
     // At most `most` messages from `from` on (a sequence), with bodies; taken ones too. Blocks for disk reads: not on an I/O
     // thread.
     virtual std::vector<BrowsedMessage> browse(const std::string& queue, std::uint64_t from, std::size_t most) const = 0;
