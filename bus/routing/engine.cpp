@@ -108,7 +108,8 @@ void RouteEngine::activate(const std::vector<std::shared_ptr<const CompiledRoute
     for (const auto& route : put) {
         const auto [old, state] = retire(route->id());
         // What is in hand ends first, so that nothing overtakes it; a split or a step that takes long is not waited for.
-        if (old) old->wait_for_whole(kRetireWait);
+        // With an order by key the old one takes nothing any more, either: what it took last would be known too late.
+        if (old && (old->wait_for_whole(kRetireWait) || route->workers() > 1) && old->route().order()) old->stop_hands();
         auto worker = started_ && runs(*route) ? make_worker(route, state) : nullptr;
         {
             const std::lock_guard lock(mutex_);
@@ -216,7 +217,7 @@ std::shared_ptr<KeyOrder> RouteEngine::order_of(const CompiledRoute& route) {
         return nullptr;
     }
     if (found != orders_.end()) return found->second;
-    return orders_[route.id()] = std::make_shared<KeyOrder>(parts_.queues, parts_.workers, route.inbox());
+    return orders_[route.id()] = std::make_shared<KeyOrder>(parts_.queues, route.inbox());
 }
 
 RouteEngine::Threads* RouteEngine::threads_of(const CompiledRoute& route) {

@@ -11,8 +11,8 @@ constexpr std::size_t kOrderPage = 64;
 
 }  // namespace
 
-KeyOrder::KeyOrder(Queues& queues, Executor& executor, std::string inbox, std::size_t most)
-    : queues_(queues), executor_(executor), inbox_(std::move(inbox)), most_(most) {}
+KeyOrder::KeyOrder(Queues& queues, std::string inbox, std::size_t most)
+    : queues_(queues), inbox_(std::move(inbox)), most_(most) {}
 
 void KeyOrder::learn(const Hash& hash) {
     const auto delayed = [this] {
@@ -128,7 +128,7 @@ void KeyOrder::wake(std::uint64_t sequence) {
     Known& one = known_.at(sequence);
     if (!one.waits) return;
     one.waits = false;
-    queues_.release(inbox_, sequence, Time{}, false, executor_, [](CommitState) {});
+    queues_.wake(inbox_, sequence);
 }
 
 void KeyOrder::wake_all() {

@@ -15,15 +15,13 @@
 
 #include "broker/queues.hpp"
 #include "core/clock.hpp"
-#include "core/executor.hpp"
 
 namespace clrbus {
 
 class KeyOrder {
 public:
     static constexpr std::size_t kMost = 100'000;  // messages known at the same time, about 200 bytes each
-    // executor: of callbacks, outlives this.
-    KeyOrder(Queues& queues, Executor& executor, std::string inbox, std::size_t most = kMost);
+    KeyOrder(Queues& queues, std::string inbox, std::size_t most = kMost);
 
     using Hash = std::function<std::uint64_t(const TakenMessage&)>;
     // Before the first take: reads what waits in the inbox until a time, in order. Blocks for disk reads.
@@ -52,7 +50,6 @@ private:
     void next_floor();
 
     Queues& queues_;
-    Executor& executor_;
     const std::string inbox_;
     const std::size_t most_;
 

@@ -41,6 +41,8 @@ private:
 
 class KeyOrderTest : public EngineTest {
 protected:
+    ~KeyOrderTest() override { close(); }  // callbacks of the engine look at the clock until it is gone
+
     void refused(const std::string& steps, const std::string& attributes, const std::string& code) {
         route("r", steps, attributes);
         const auto loaded = load();
@@ -68,6 +70,9 @@ protected:
         return 0;
     }
 
+    OrderClock moved_;
+    std::atomic<int> failed_{0};
+    std::atomic<bool> away_{true};
     std::mutex mutex_;
     std::map<std::string, std::vector<int>> ran_;
 };
@@ -95,11 +100,9 @@ TEST_F(KeyOrderTest, NeedsTheLocalState) {
 }
 
 TEST_F(KeyOrderTest, OneThatWaitsForItsNextAttemptHoldsItsKeyAndNoOther) {
-    OrderClock clock;
-    clock_ = &clock;
-    std::atomic<int> failed{0};
-    note_runs([&](const Work& work) {
-        if (who_of(work.body) == "ada" && n_of(work.body) == 0 && ++failed == 1)
+    clock_ = &moved_;
+    note_runs([this](const Work& work) {
+        if (who_of(work.body) == "ada" && n_of(work.body) == 0 && ++failed_ == 1)
             throw Error(Fault::kPoison, "TEST-1", "trying", "not yet").may_pass();
     });
     route("r", kSlowSteps, R"(order="key" order-key="/note/who")");
@@ -115,21 +118,19 @@ TEST_F(KeyOrderTest, OneThatWaitsForItsNextAttemptHoldsItsKeyAndNoOther) {
     close();
     start();
     EXPECT_EQ(delayed(), 3U);
-    clock.forward(std::chrono::hours(2));
+    moved_.forward(std::chrono::hours(2));
     queues_->wake_delayed();
     settle("r");
     EXPECT_THAT(ran("ada"), testing::ElementsAre(0, 1, 2));
-    EXPECT_EQ(failed, 2);
+    EXPECT_EQ(failed_, 2);
     EXPECT_EQ(in("records").size(), 6U);
     EXPECT_TRUE(line("r").balanced());
 }
 
 TEST_F(KeyOrderTest, OneWhoseFarSideIsAwayHoldsItsKey) {
-    OrderClock clock;
-    clock_ = &clock;
-    std::atomic<bool> away{true};
-    note_runs([&](const Work& work) {
-        if (who_of(work.body) == "ada" && away) throw Error(Fault::kAway, "TEST-2", "asking", "away");
+    clock_ = &moved_;
+    note_runs([this](const Work& work) {
+        if (who_of(work.body) == "ada" && away_) throw Error(Fault::kAway, "TEST-2", "asking", "away");
     });
     route("r", kSlowSteps, R"(order="key" order-header="who" workers="4")");
     threads_ = 4;
@@ -146,8 +147,8 @@ TEST_F(KeyOrderTest, OneWhoseFarSideIsAwayHoldsItsKey) {
     until("ada waits", [this] { return delayed() == 5; });
     EXPECT_THAT(ran("bob"), testing::ElementsAre(0, 1, 2, 3, 4));
     for (const BrowsedMessage& one : in("in/r")) EXPECT_EQ(one.attempts, 0U);
-    away = false;
-    clock.forward(std::chrono::hours(2));
+    away_ = false;
+    moved_.forward(std::chrono::hours(2));
     queues_->wake_delayed();
     settle("r");
     EXPECT_THAT(ran("ada"), testing::ElementsAre(0, 1, 2, 3, 4));
@@ -211,7 +212,7 @@ TEST_F(KeyOrderTest, WithoutRoomNobodyUnknownComesBeforeTheOneThatWasRefused) {
                      [&done](std::vector<PutResult> results) { done.set_value(results.at(0).sequence); });
         sequences.push_back(done.get_future().get());
     }
-    KeyOrder order(*queues_, *workers_, "in/q", 2);
+    KeyOrder order(*queues_, "in/q", 2);
     const auto same = [](const TakenMessage&) { return std::uint64_t{1}; };
     const auto taken = [&](std::size_t i) { return TakenMessage{"in/q", sequences[i], {}, {}, 0}; };
     bool held = false;

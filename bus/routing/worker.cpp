@@ -220,6 +220,15 @@ RouteState RouteWorker::retire() {
     return out;
 }
 
+void RouteWorker::stop_hands() {
+    std::vector<Hand> last;
+    {
+        const std::lock_guard lock(mutex_);
+        last = hands_;
+    }
+    for (const Hand& hand : last) hand.taker->stop();
+}
+
 bool RouteWorker::finished() const {
     const std::lock_guard lock(mutex_);
     return retired_ && in_flight_ == 0 && splitting_ == 0 && running_ == 0;
@@ -513,20 +522,17 @@ void RouteWorker::commit(Unit unit, std::size_t inputs) {
     parts_.queues.commit(
         std::move(unit), parts_.workers, [this, back = std::move(back), parked = std::move(parked), inputs](CommitState state) {
             for (const std::string& queue : parked) parts_.keeper.wake(queue);
+            if (parts_.order && state != CommitState::kDone) {  // before it can be given out again
+                for (const Unit::Input& input : back) parts_.order->returned(input.sequence);
+            }
             if (state == CommitState::kFull && !stopping_) {
                 for (const Unit::Input& input : back) {
                     parts_.queues.release(input.queue, input.sequence, parts_.clock.now() + std::chrono::seconds(1), false,
                                           parts_.workers, [](CommitState) {});
                 }
             }
-            if (parts_.order) {
-                for (const Unit::Input& input : back) {
-                    if (state == CommitState::kDone) {
-                        parts_.order->settled(input.sequence);
-                    } else {
-                        parts_.order->returned(input.sequence);
-                    }
-                }
+            if (parts_.order && state == CommitState::kDone) {
+                for (const Unit::Input& input : back) parts_.order->settled(input.sequence);
             }
             settled(inputs);
         });

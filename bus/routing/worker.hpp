@@ -85,6 +85,7 @@ public:
     void resume();
     // Another generation follows: takes nothing more, and what is in hand ends here. Gives the state to hand on.
     RouteState retire();
+    void stop_hands();      // retired: none of them gives out any more when it returns
     bool finished() const;  // retired, and nothing is in hand any more
     // Waits until nothing but splits is in hand. False: the time is over.
     bool wait_for_whole(std::chrono::milliseconds most);
