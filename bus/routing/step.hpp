@@ -30,7 +30,8 @@ public:
     // Whether there is a document behind this step, when there was one in front of it or not.
     virtual bool leaves_document(bool before) const { return before; }
     // What the step does outside of the bus when a message comes to it, for those who look before they replay: "asks" a far
-    // side, "runs" a program. Outputs that it puts into queues are none of these.
+    // side, "runs" a program that only answers, "does outside" what a program of another kind does. Outputs that it puts into
+    // queues are none of these.
     struct Effect {
         std::string kind, target;
     };

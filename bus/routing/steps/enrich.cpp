@@ -56,6 +56,7 @@ public:
         work.headers.set("enrich-" + options_.endpoint, state);
         return Flow::kNext;
     }
+    std::vector<Effect> effects() const override { return {{"asks", options_.endpoint}}; }
 
 private:
     std::map<std::string, std::string> parameters(const Work& work) const {

@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "routing/answer_cache.hpp"
+#include "routing/replay.hpp"
 #include "routing/steps/step_fixture.hpp"
 
 namespace clrbus {
@@ -264,6 +265,26 @@ TEST_F(RequestReplyTest, DeadLettersWhatTheFarSideDoesNotKnow) {
     settle("r");
     ASSERT_EQ(in("dead/r").size(), 1U);
     EXPECT_EQ(in("dead/r")[0].headers.get(header::kDeadCode), "ROUTE-138");
+}
+
+TEST_F(EnrichTest, APlanListsWhatEachStepWouldAsk) {
+    route(
+        "r",
+        R"(<enrich name="people" stylesheet="merge.xsl"><fake:get xmlns:fake="urn:fake"/><value name="id" select="/m/@id"/></enrich>
+             <wire-tap><request-reply name="judge"><fake:post xmlns:fake="urn:fake"/></request-reply><to><route id="a"/></to></wire-tap>
+             <filter test="$nobody-sets-this" reason="never"/><to><route id="a"/></to>)");
+    asked_.say([](const Question&) { return says("<person/>"); });
+    start();
+    put_m(1);
+    settle("r");
+    const auto dead = in("dead/r");
+    ASSERT_EQ(dead.size(), 1U);
+    const int before = asked_.asked();
+    const ReplayPlan plan = engine_->plan("r", dead[0].sequence, {ReplayOptions::From::kStart, {}, "tester", Time{}});
+    std::vector<std::string> said;
+    for (const auto& one : plan.outside) said.push_back(one.step + " " + one.kind + " " + one.target);
+    EXPECT_THAT(said, UnorderedElementsAre("1 enrich asks people", "2.1 request-reply asks judge"));
+    EXPECT_EQ(asked_.asked(), before) << "a plan asks nobody";
 }
 
 TEST(AnswerCache, KeepsToItsLifeNumberAndBytes) {

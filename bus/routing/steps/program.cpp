@@ -39,10 +39,11 @@ std::string program_code(std::string_view errors) {
 class Program : public Step {
 public:
     enum class Output : std::uint8_t { kXml, kJson, kBody };
-    Program(ChildPlan plan, std::string command, Output output)
-        : plan_(std::move(plan)), command_(std::move(command)), output_(output) {}
+    Program(ChildPlan plan, std::string command, Output output, bool outside)
+        : plan_(std::move(plan)), command_(std::move(command)), output_(output), outside_(outside) {}
 
     Flow apply(Work& work) const override {
+        if (outside_ && work.services == nullptr) return Flow::kNext;  // a dry run has no effect
         const std::atomic<bool>* stop = work.services != nullptr ? work.services->stopping : nullptr;
         ChildResult result = run_child(plan_, environment(work), leaving_body(work).bytes, stop);
         judge(result);
@@ -65,6 +66,7 @@ public:
         return Flow::kNext;
     }
     bool leaves_document(bool) const override { return output_ != Output::kBody; }
+    std::vector<Effect> effects() const override { return {{outside_ ? "does outside" : "runs", command_}}; }
 
 private:
     std::vector<std::string> environment(const Work& work) const {
@@ -119,6 +121,7 @@ private:
     ChildPlan plan_;
     std::string command_;
     Output output_;
+    bool outside_;  // it does more than to answer
     mutable ParserPool parsers_{nullptr};
 };
 
@@ -175,7 +178,8 @@ std::unique_ptr<Step> make_program(const Config& element, RouteAssets& assets, c
     return std::make_unique<Program>(std::move(plan), element.require("command"),
                                      output == "json"   ? Program::Output::kJson
                                      : output == "body" ? Program::Output::kBody
-                                                        : Program::Output::kXml);
+                                                        : Program::Output::kXml,
+                                     element.get("outside") == "yes");
 }
 
 }  // namespace clrbus

@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include "routing/dry_run.hpp"
 #include "routing/steps/step_fixture.hpp"
 
 namespace clrbus {
@@ -215,6 +216,29 @@ TEST_F(ProgramStep, TheExampleInPythonWorks) {
     EXPECT_THAT(bodies("a")[0], AllOf(HasSubstr("family=\"Lovelace\""), HasSubstr("given=\"Ada\"")));
     ASSERT_EQ(in("dead/r").size(), 1U);
     EXPECT_EQ(in("dead/r")[0].headers.get(header::kDeadReason), "it refuses the message (65), and says NAME-FORM");
+}
+
+TEST_F(ProgramStep, SaysWhatItDoesAndIsNotRunInADryRunWhenThatIsOutside) {
+    shell("answers", "echo '<n/>'");
+    shell("sends", "touch ../sent; echo '<n/>'");
+    route("r", R"(<program command="answers"/><program command="sends" outside="yes"/>)" + std::string(kToA));
+    write("in.xml", "<m/>");
+    const auto loaded = load();
+    ASSERT_TRUE(loaded.errors.empty());
+    for (const auto& one : loaded.routes) {
+        if (one->id() != "r") continue;
+        const auto& steps = one->steps();
+        EXPECT_EQ(steps.at(0)->effects().at(0).kind + " " + steps.at(0)->effects().at(0).target, "runs answers");
+        EXPECT_EQ(steps.at(1)->effects().at(0).kind + " " + steps.at(1)->effects().at(0).target, "does outside sends");
+        const auto results = dry_run(*one, root_ / "in.xml");
+        ASSERT_EQ(results.size(), 1U);
+        EXPECT_EQ(results[0].xml, "<n/>");
+    }
+    EXPECT_FALSE(std::filesystem::exists(root_ / "sent"));
+    start();
+    put("r", "<m/>");
+    settle("r");
+    EXPECT_TRUE(std::filesystem::exists(root_ / "sent"));
 }
 
 }  // namespace

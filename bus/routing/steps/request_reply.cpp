@@ -44,6 +44,7 @@ public:
         work.validated = false;
         return Flow::kNext;
     }
+    std::vector<Effect> effects() const override { return {{"asks", options_.endpoint}}; }
 
 private:
     const Options options_;
