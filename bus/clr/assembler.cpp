@@ -131,7 +131,7 @@ private:
         const auto date = read_date(text);
         if (!date) return {};
         if (!date->instant.empty()) return date->instant;
-        return institution_.zone.start_of_day(end_of_period ? date->last : date->first);
+        return start_of_day(institution_.zone, end_of_period ? date->last : date->first);
     }
 
     // When the nested credential became true: the award, else the end, else when we took it. Never after this version of the

@@ -234,6 +234,14 @@ seconds Zone::offset_at(sys_seconds instant) const {
     return impl_ ? impl_->at(instant) : seconds(0);
 }
 
+seconds Zone::offset_at_local(sys_seconds local) const {
+    if (!impl_) return seconds(0);
+    const seconds before = impl_->at(local - std::chrono::hours(24));
+    if (impl_->at(local - before) == before) return before;
+    const seconds after = impl_->at(local + std::chrono::hours(24));
+    return impl_->at(local - after) == after ? after : before;
+}
+
 sys_seconds Zone::to_instant(sys_seconds local) const {
     if (!impl_) return local;
     const seconds before = impl_->at(local - std::chrono::hours(24));

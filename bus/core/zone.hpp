@@ -14,6 +14,8 @@ public:
     static Zone load(std::string_view name);
 
     std::chrono::seconds offset_at(std::chrono::sys_seconds instant) const;  // east of UTC
+    // At a wall-clock time (as if it were UTC). In a gap: the offset before it; twice: the first.
+    std::chrono::seconds offset_at_local(std::chrono::sys_seconds local) const;
     // When the wall clock first shows local (as if it were UTC). In a gap: the first moment after it; twice: the first.
     std::chrono::sys_seconds to_instant(std::chrono::sys_seconds local) const;
 
