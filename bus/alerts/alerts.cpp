@@ -1,6 +1,7 @@
 #include "alerts/alerts.hpp"
 
 #include <condition_variable>
+#include <future>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -16,8 +17,6 @@
 
 namespace clrbus::alerts {
 namespace {
-
-constexpr std::chrono::minutes kUndeliveredAfter{5};
 
 std::string series(const char* name, const Channel& channel) {
     return std::string(name) + "{channel=\"" + channel.name() + "\"}";
@@ -39,7 +38,6 @@ struct Alerts::Impl {
     Tracker tracker;
     AlertState saved;  // what the file holds or is about to; open is taken from the tracker
     std::vector<std::unique_ptr<Way>> ways;
-    bool known_changed = false;
     bool save_failed = false;
     std::chrono::steady_clock::time_point may_end_at{};
     std::function<std::vector<Condition>()> conditions;
@@ -53,7 +51,6 @@ struct Alerts::Impl {
         for (const auto& [key, alert] : tracker.open()) saved.open.push_back(alert);
         try {
             write_alert_state(options.file, saved);
-            known_changed = false;
             save_failed = false;
         } catch (const std::exception& e) {
             // A full disk is one of the things to alert about: it goes on from memory.
@@ -105,7 +102,7 @@ struct Alerts::Impl {
         for (const std::string_view kind : kKinds) open[std::string(kind)] = 0;
         for (const auto& [key, alert] : tracker.open()) ++open[alert.condition.kind];
         for (const auto& [kind, count] : open) counter("clrbus_alerts_open{kind=\"" + kind + "\"}").set(count);
-        if (!events.empty() || save_failed || known_changed) save();
+        if (!events.empty() || save_failed) save();
         if (events.empty()) return;
         for (const auto& way : ways) way->wake.notify_all();
     }
@@ -222,8 +219,6 @@ void Alerts::stop() {
     for (auto& way : me.ways) {
         if (way->thread.joinable()) way->thread.join();
     }
-    const std::lock_guard lock(me.mutex);
-    if (std::exchange(me.known_changed, false)) me.save();
 }
 
 std::vector<OpenAlert> Alerts::open() const {
@@ -256,7 +251,7 @@ std::vector<Condition> Alerts::undelivered() const {
                        .what = "alerts do not arrive by " + state.name + ": " + state.error,
                        .todo = "look at what is named; then clrbus alerts test",
                        .since = state.failing_since,
-                       .after = kUndeliveredAfter,
+                       .after = impl_->options.undelivered,
                        .still = false});
     }
     return out;
@@ -269,26 +264,23 @@ std::vector<Alerts::Tried> Alerts::test(const std::string& channel) {
     notice.id = new_uuid();
     notice.test = true;
     notice.open = open().size();
-    std::vector<Tried> out;
+    std::vector<std::future<Tried>> under_way;
     for (const auto& way : impl_->ways) {
         if (!channel.empty() && way->channel->name() != channel) continue;
-        Tried tried{way->channel->name(), {}, {}};
-        try {
-            way->channel->send(notice);
-        } catch (const Error& e) {
-            tried.code = e.code();
-            tried.error = e.what();
-        }
-        out.push_back(std::move(tried));
+        under_way.push_back(std::async(std::launch::async, [&notice, &one = *way->channel] {
+            Tried tried{one.name(), {}, {}};
+            try {
+                one.send(notice);
+            } catch (const Error& e) {
+                tried.code = e.code();
+                tried.error = e.what();
+            }
+            return tried;
+        }));
     }
+    std::vector<Tried> out;
+    for (auto& one : under_way) out.push_back(one.get());
     return out;
-}
-
-Time Alerts::known_since(const std::string& name) {
-    const std::lock_guard lock(impl_->mutex);
-    const auto [at, fresh] = impl_->saved.known.try_emplace(name, impl_->options.clock->now());
-    if (fresh) impl_->known_changed = true;
-    return at->second;
 }
 
 }  // namespace clrbus::alerts

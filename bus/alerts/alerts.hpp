@@ -28,7 +28,8 @@ struct AlertOptions {
     std::chrono::milliseconds quiet{60'000};  // gone for so long is ended
     std::chrono::milliseconds retry{5'000};   // after the first failure; doubles, at most retry_most
     std::chrono::milliseconds retry_most{300'000};
-    std::size_t pending_most = 500;  // lines that wait for one channel
+    std::chrono::milliseconds undelivered{300'000};  // from when on a channel that fails is a condition
+    std::size_t pending_most = 500;                  // lines that wait for one channel
 };
 
 struct ChannelState {
@@ -61,9 +62,6 @@ public:
     };
     // A test notice over every channel (or the one of that name), now, on the caller's thread.
     std::vector<Tried> test(const std::string& channel);
-
-    // Since when this name is known here: the first call with it. Durable. Names are few and ours.
-    Time known_since(const std::string& name);
 
 private:
     struct Impl;

@@ -243,13 +243,6 @@ TEST_F(AlertsTest, ADamagedFileIsKeptAsideAndWhatHoldsBeginsAgain) {
     ASSERT_TRUE(one_.wait_for([&] { return !one_.notices.empty(); }));
     EXPECT_TRUE(std::filesystem::exists(folder_ / "alerts.json.damaged"));
 }
-TEST_F(AlertsTest, SinceWhenSomethingIsKnownIsRememberedOverARestart) {
-    start();
-    const Time first = alerts_->known_since("pesc");
-    alerts_.reset();
-    start();
-    EXPECT_EQ(alerts_->known_since("pesc"), first);
-}
 TEST_F(AlertsTest, ATestGoesEveryWayAndBeginsNothing) {
     start();
     two_.fail = true;

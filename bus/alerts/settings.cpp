@@ -99,6 +99,7 @@ AlertSettings read_alert_settings(const Config& element, std::uint64_t free_byte
     out.limits.dead_letters = static_cast<std::uint64_t>(element.get_int("dead-letters", 1));
     out.limits.oldest = element.get_duration("oldest-waiting", out.limits.oldest);
     out.limits.away = element.get_duration("away", out.limits.away);
+    out.options.undelivered = out.limits.away;
     if (element.has("late-by")) out.limits.late_by = element.get_duration("late-by", {});
     out.limits.free_bytes = static_cast<std::uint64_t>(element.get_int("free-bytes", static_cast<std::int64_t>(free_bytes)));
     out.limits.expiry_days = element.get_int("expiry-days", out.limits.expiry_days);

@@ -75,8 +75,6 @@ AlertState state_from(const object& from) {
         for (const value& event : one.as_object().at("events").as_array())
             pending.events.push_back(event_from(event.as_object()));
     }
-    for (const auto& [name, one] : from.at("known").as_object())
-        out.known[std::string(std::string_view(name))] = from_rfc3339(std::string_view(one.as_string()));
     return out;
 }
 
@@ -102,13 +100,7 @@ void write_alert_state(const std::filesystem::path& file, const AlertState& stat
         for (const Event& event : one.events) events.push_back(event_object(event));
         pending[name] = object{{"left_out", one.left_out}, {"events", std::move(events)}};
     }
-    object known;
-    for (const auto& [name, time] : state.known) known[name] = to_rfc3339(time);
-    const object all{{"version", 1},
-                     {"number", state.number},
-                     {"open", std::move(open)},
-                     {"pending", std::move(pending)},
-                     {"known", std::move(known)}};
+    const object all{{"version", 1}, {"number", state.number}, {"open", std::move(open)}, {"pending", std::move(pending)}};
     storage::write_file_atomically(storage::real_files(), file.string(), boost::json::serialize(all) + "\n");
 }
 

@@ -20,7 +20,6 @@ struct AlertState {
         std::uint64_t left_out = 0;
     };
     std::map<std::string, Pending> pending;  // by channel
-    std::map<std::string, Time> known;
 };
 
 // An empty state when there is no file. Throws Error(kConfig, "ALERT-040") for one that cannot be read.

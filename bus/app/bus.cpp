@@ -15,15 +15,19 @@
 #include <utility>
 
 #include "adapter/adapter.hpp"
+#include "alerts/alerts.hpp"
+#include "alerts/settings.hpp"
 #include "amqp/listener.hpp"
 #include "app/backup.hpp"
 #include "app/broker_link.hpp"
 #include "app/clr_mount.hpp"
 #include "app/doors.hpp"
 #include "app/endpoint_factory.hpp"
+#include "app/expiries.hpp"
 #include "app/reader_tokens.hpp"
 #include "app/secrets.hpp"
 #include "app/state_dir.hpp"
+#include "app/user_rights.hpp"
 #include "broker/amqp_nodes.hpp"
 #include "broker/embedded_queues.hpp"
 #include "broker/link_queues.hpp"
@@ -49,6 +53,7 @@
 #include "routing/reloader.hpp"
 #include "routing/remote.hpp"
 #include "routing/route_watch.hpp"
+#include "storage/file.hpp"
 #include "storage/originals.hpp"
 #include "storage/step_state.hpp"
 #include "trace/statistics.hpp"
@@ -73,51 +78,20 @@ std::vector<std::string> placeholders(const std::shared_ptr<const CodeLists>& li
     return out;
 }
 
-// What a user may at which address: publish:ROUTE for in/ROUTE, operate for reading dead letters and inboxes.
-class UserRights : public AmqpAccess {
-public:
-    explicit UserRights(const std::vector<User>& users) {
-        for (const User& user : users) rights_[user.name] = user.may;
-    }
-    void follow(const std::vector<std::shared_ptr<const CompiledRoute>>& routes) {
-        std::set<std::string, std::less<>> open;
-        for (const auto& route : routes) {
-            // What an AMQP client sends is stored as it came: a route that drops takes nothing from it.
-            if (!route->drops()) open.insert(route->inbox());
-        }
-        const std::unique_lock lock(mutex_);
-        open_ = std::move(open);
-    }
-    bool may_publish(std::string_view user, std::string_view address) const override {
-        {
-            const std::shared_lock lock(mutex_);
-            if (open_.count(address) == 0) return false;
-        }
-        return has(user, "publish:*") || has(user, "publish:" + std::string(address.substr(3)));
-    }
-    bool may_read(std::string_view user, std::string_view address) const override {
-        return (address.rfind("dead/", 0) == 0 || address.rfind("in/", 0) == 0) && has(user, "operate");
-    }
-
-private:
-    bool has(std::string_view user, std::string_view right) const {
-        const auto found = rights_.find(user);
-        return found != rights_.end() && std::find(found->second.begin(), found->second.end(), right) != found->second.end();
-    }
-    std::map<std::string, std::vector<std::string>, std::less<>> rights_;
-    mutable std::shared_mutex mutex_;
-    std::set<std::string, std::less<>> open_;  // inboxes of routes that take from AMQP clients
-};
-
 std::vector<std::string> route_ids(const std::vector<std::shared_ptr<const CompiledRoute>>& routes) {
     std::vector<std::string> out;
     for (const auto& route : routes) out.push_back(route->id());
     return out;
 }
 
+std::string host_name() {
+    char name[256] = {};
+    return ::gethostname(name, sizeof name - 1) == 0 ? name : "unknown host";
+}
+
 HttpTokens::Entry token_entry(const Token& token) {
     HttpTokens::check_strength(token.name, token.token);
-    HttpTokens::Entry out{token.name, HttpTokens::hash(token.token), token.may};
+    HttpTokens::Entry out{token.name, HttpTokens::hash(token.token), token.may, token.expires};
     out.may.emplace_back("known");  // every token has it: whoever asks is somebody
     return out;
 }
@@ -162,6 +136,8 @@ struct Bus::Impl {
     std::optional<std::filesystem::path> development_ca;
     std::unique_ptr<RouteReloader> reloader;
     std::unique_ptr<ClrMount> clr;
+    Expiries expiries{settings};
+    std::unique_ptr<alerts::Alerts> alerts;
     std::unique_ptr<Management> management;
     std::unique_ptr<ControlServer> control;
     std::unique_ptr<RouteWatch> watch;  // calls back into all of the above
@@ -226,6 +202,7 @@ struct Bus::Impl {
     void build();
     void build_listener(const Listen& listen, const crypto::DevCertificates& development);
     void build_endpoints();
+    alerts::Limits build_alerts();
     void follow_rights(const std::vector<std::shared_ptr<const CompiledRoute>>& routes);
     AdapterContext adapter_context(const Config& endpoint);
     std::vector<DoorHealth> door_health() const;
@@ -299,9 +276,17 @@ void Bus::Impl::build() {
         std::make_unique<Doors>(Doors::Parts{*engine, [this](const Config& endpoint) { return adapter_context(endpoint); },
                                              [this](const auto& routes) { follow_rights(routes); }});
 
+    const alerts::Limits limits = build_alerts();
     management = std::make_unique<Management>(Management::Parts{
-        shared, *engine, store, signing, clock, [this] { return door_health(); }, [this] { return endpoints->states(); },
-        [this](const std::string& route) { return endpoints->resume(route); }, [this] { return queues.failure(); },
+        shared,
+        *engine,
+        store,
+        signing,
+        clock,
+        [this] { return door_health(); },
+        [this] { return endpoints->states(); },
+        [this](const std::string& route) { return endpoints->resume(route); },
+        [this] { return queues.failure(); },
         [this](const std::string& learner) { return readers->issue(learner); },
         [this](const std::string& who, const std::string& learner, const std::string& alg) {
             return clr->sign(who, learner, alg);
@@ -313,13 +298,36 @@ void Bus::Impl::build() {
             const BackupDone done = make_backup({queues, store, dir.path(), CLRBUS_VERSION, {{"state.db", copy}}}, target);
             return Management::Parts::BackedUp{done.files, done.bytes, done.made};
         },
-        CLRBUS_VERSION, started, *reloader, *statistics});
+        CLRBUS_VERSION,
+        started,
+        *reloader,
+        *statistics,
+        *alerts,
+        limits,
+        [this] {
+            return Management::Parts::Disk{storage::real_files().free_bytes(dir.path().string()), settings.disk_reserve};
+        },
+        [this] { return expiries.list(engine->routes()); }});
+}
+
+alerts::Limits Bus::Impl::build_alerts() {
+    const Config element = settings.root.child("alerts");
+    alerts::AlertSettings read = alerts::read_alert_settings(element, settings.disk_reserve * 2);
+    read.options.file = dir.path() / "alerts.json";
+    read.options.clock = &clock;
+    read.options.instance = settings.issuer_name + " (" + host_name() + ")";
+    alerts = std::make_unique<alerts::Alerts>(
+        read.options,
+        alerts::make_channels(element, {client, clock, [this](std::string_view name) { return secrets.get(name); },
+                                        std::filesystem::absolute(settings.file).parent_path()}));
+    return read.limits;
 }
 
 void Bus::Impl::build_listener(const Listen& listen, const crypto::DevCertificates& development) {
     const auto certificate = listen.certificate.empty() ? development.certificate : listen.certificate;
     const auto key = listen.key.empty() ? development.key : listen.key;
     const bool secure = listen.protocol == Listen::Protocol::kAmqps || listen.protocol == Listen::Protocol::kHttps;
+    if (secure) expiries.listener_uses(listen.name, certificate);
     if (listen.protocol == Listen::Protocol::kHttp || listen.protocol == Listen::Protocol::kHttps) {
         HttpServerOptions options;
         options.address = listen.address;
@@ -435,6 +443,7 @@ void Bus::Impl::stop() {
     if (std::exchange(stopped, true)) return;
     watch.reset();
     control.reset();
+    alerts->stop();
     sources->stop();
     for (auto& server : http) server->stop(kGrace);
     for (auto& listener : amqp) listener->stop(kGrace);
@@ -480,6 +489,7 @@ void Bus::start() {
     impl_->control = std::make_unique<ControlServer>(
         impl_->dir.path() / "control.sock",
         [this](std::string_view request, const std::string& who) { return impl_->management->call(request, who); });
+    impl_->alerts->start([this] { return impl_->management->conditions(); });
     if (impl_->settings.watch_routes) {
         RouteWatch::Options options;
         options.settle = impl_->settings.routes_settle;
@@ -504,7 +514,11 @@ bool Bus::failed() const {
 void Bus::reload(const std::string& by) {
     for (const auto& server : impl_->http) {
         try {
-            if (server->tls()) server->reload_certificate();
+            if (!server->tls()) continue;
+            server->reload_certificate();
+            for (const auto& [name, port] : impl_->ports) {
+                if (port == server->port()) impl_->expiries.listener_reread(name);
+            }
         } catch (const Error& e) {
             log::error("http", std::string("the certificate of before stays: ") + e.what());
         }

@@ -91,14 +91,31 @@ std::string percent(const value& v) {
     return v.is_number() ? std::to_string(std::llround(v.to_number<double>() * 100)) + " %" : "-";
 }
 
+// "2 h ago"; nothing for a time that is not known.
+std::string ago(std::int64_t seconds) {
+    if (seconds < 120) return std::to_string(seconds) + " s";
+    if (seconds < 7200) return std::to_string(seconds / 60) + " min";
+    if (seconds < 172'800) return std::to_string(seconds / 3600) + " h";
+    return std::to_string(seconds / 86'400) + " days";
+}
+
+void show_problem(const object& problem, const char* mark) {
+    std::cout << "\n  " << mark << ' ' << cell(problem.at("what")) << '\n';
+    std::string line;
+    if (const std::string since = cell(problem.at("since")); !since.empty()) line += "since " + since;
+    if (const std::string oldest = cell(problem.at("oldest")); !oldest.empty()) {
+        line += (line.empty() ? "the oldest message waits since " : "; the oldest message waits since ") + oldest + " (" +
+                ago(problem.at("oldest_seconds").as_int64()) + ")";
+    }
+    if (!line.empty()) std::cout << "    " << line << '\n';
+    std::cout << "    do: " << cell(problem.at("do")) << "\n    page: " << cell(problem.at("page")) << '\n';
+}
+
 void show_status(const object& answer) {
     std::cout << "clrbus " << cell(answer.at("version")) << ", running since " << cell(answer.at("started")) << ": "
               << (answer.at("ok").as_bool() ? "nothing stands still" : "SOMETHING STANDS STILL") << "\n";
-    for (const value& problem : list(answer, "problems")) {
-        const object& p = problem.as_object();
-        std::cout << "\n  ! " << cell(p.at("what")) << "\n    since " << cell(p.at("since")) << "\n    do: " << cell(p.at("do"))
-                  << '\n';
-    }
+    for (const value& problem : list(answer, "problems")) show_problem(problem.as_object(), "!");
+    for (const value& warning : list(answer, "warnings")) show_problem(warning.as_object(), "-");
     std::cout << '\n';
     table(list(answer, "routes"), {"route", "state", "generation", "waiting", "oldest", "dead", "done", "last_done"});
     if (!list(answer, "endpoints").empty())
@@ -184,6 +201,7 @@ void show_refused(const array& refused) {
 int status_of(const std::string& command, const object& answer) {
     if (command == "status") return answer.at("ok").as_bool() ? 0 : 1;
     if (command == "ledger") return answer.at("balanced").as_bool() ? 0 : 1;
+    if (command == "alerts-test") return answer.at("ok").as_bool() ? 0 : 1;
     if (command == "route-list" || command == "route-reload") return list(answer, "refused").empty() ? 0 : 1;
     return 0;
 }
@@ -199,6 +217,13 @@ int show(const std::string& command, const object& answer) {
     }
     if (command == "queues") {
         table(list(answer, "queues"), {"queue", "ready", "in_hand", "delayed", "bytes", "oldest"});
+    } else if (command == "alerts") {
+        for (const value& one : list(answer, "open")) show_problem(one.as_object(), "!");
+        std::cout << (list(answer, "open").empty() ? "no alert is open\n\n" : "\n");
+        table(list(answer, "channels"),
+              {"channel", "state", "since", "pending", "sent", "left_out", "last_sent", "code", "error"});
+    } else if (command == "alerts-test") {
+        table(list(answer, "channels"), {"channel", "arrived", "code", "error"});
     } else if (command == "route-list") {
         table(list(answer, "routes"), {"route", "generation", "state", "pinned", "file"});
         show_refused(list(answer, "refused"));

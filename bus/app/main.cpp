@@ -93,6 +93,16 @@ int main(int argc, char** argv) {
     simple(app, "queues", "depth, bytes and oldest message of every queue", "queues", "clrbus queues --json");
     simple(app, "ledger", "every message accounted for; status 1 when the sums do not add up", "ledger", "clrbus ledger");
 
+    CLI::App* alerts = app.add_subcommand("alerts", "who is told what, and whether it arrives");
+    alerts->require_subcommand(1);
+    simple(*alerts, "list", "what is open, and every channel: what waits for it, since when it fails", "alerts",
+           "clrbus alerts list");
+    CLI::App* alerts_try = simple(*alerts, "test", "send a test notice every way, now; status 1 when one does not arrive",
+                                  "alerts-test", "clrbus alerts test 'mail ops'");
+    alerts_try->add_option_function<std::string>(
+        "channel", [&](const std::string& v) { question.text.emplace_back("channel", v); },
+        "one channel, as the list names it; all without it");
+
     CLI::App* backup =
         simple(app, "backup", "one consistent set of queues, records, originals and keys, while the bus runs", "backup",
                "clrbus backup /srv/backup/2026-11-24\nIt holds the keys: keep it as you keep the state directory.");

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <sstream>
 
+#include "app/expiries.hpp"
 #include "app/secrets.hpp"
 #include "config/loader.hpp"
 #include "crypto/secret_file.hpp"
@@ -117,7 +118,8 @@ Settings read_settings(const std::filesystem::path& file, const std::filesystem:
                              words(user.get("may"))});
     }
     for (const Config& token : access.children("token"))
-        out.tokens.push_back({token.require("name"), secret_of(token, "token", file), words(token.get("may"))});
+        out.tokens.push_back({token.require("name"), secret_of(token, "token", file), words(token.get("may")),
+                              token.has("expires") ? end_of_day(token.get("expires")) : Time{}});
     if (out.development_access) {
         for (const Listen& listen : out.listens) {
             if (!loopback(listen.address))

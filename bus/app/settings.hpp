@@ -10,6 +10,7 @@
 
 #include "broker/queues.hpp"
 #include "config/config.hpp"
+#include "core/clock.hpp"
 #include "core/log.hpp"
 #include "routing/assets.hpp"
 
@@ -35,6 +36,7 @@ struct User {
 struct Token {
     std::string name, token;
     std::vector<std::string> may;
+    Time expires{};  // Time{}: never
 };
 
 struct Settings {

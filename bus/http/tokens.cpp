@@ -59,9 +59,11 @@ std::optional<HttpTokens::Caller> HttpTokens::identify(std::string_view token) c
     if (token.empty()) return std::nullopt;
     const std::string hashed = hash(token);
     std::optional<Caller> caller;
+    const Time now = clock_.now();
     const std::lock_guard lock(mutex_);
     for (const Entry& entry : entries_)  // all of them, so that the time does not tell which one
-        if (crypto::constant_time_equal(entry.hash, hashed)) caller = Caller{entry.name, entry.may};
+        if (crypto::constant_time_equal(entry.hash, hashed) && (entry.expires == Time{} || now < entry.expires))
+            caller = Caller{entry.name, entry.may};
     return caller;
 }
 

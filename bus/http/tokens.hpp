@@ -20,6 +20,7 @@ public:
         std::string name;              // who: shown in logs and headers of messages
         std::string hash;              // hash(token)
         std::vector<std::string> may;  // publish:ROUTE, publish:*, read:LEARNER, staff, operate
+        Time expires{};                // from then on it is nobody's; Time{}: never
     };
     struct Caller {
         std::string name;

@@ -12,7 +12,7 @@ using testing::HasSubstr;
 
 class StandingClock : public Clock {
 public:
-    Time now() const override { return Time{}; }
+    Time now() const override { return Time{std::chrono::hours(1)}; }
     std::chrono::steady_clock::time_point steady() const override { return at; }
     std::chrono::steady_clock::time_point at{std::chrono::hours(1)};
 };
@@ -22,6 +22,15 @@ HttpRequest with_authorization(const std::string& value) {
     request.peer = "192.0.2.1";
     if (!value.empty()) request.fields.add("Authorization", value);
     return request;
+}
+
+TEST(HttpTokens, ATokenWhoseTimeIsOverIsNobodys) {
+    StandingClock clock;
+    HttpTokens tokens(clock);
+    tokens.replace({{"over", HttpTokens::hash("over-secret"), {"staff"}, clock.now() - std::chrono::seconds(1)},
+                    {"now", HttpTokens::hash("now-secret"), {"staff"}, clock.now() + std::chrono::seconds(1)}});
+    EXPECT_FALSE(tokens.identify("over-secret"));
+    EXPECT_TRUE(tokens.identify("now-secret"));
 }
 
 class HttpTokensTest : public testing::Test {

@@ -26,6 +26,8 @@ object status(const Call& call);
 object queues(const Call& call);
 object ledger(const Call& call);
 object resume(const Call& call);
+object alerts_list(const Call& call);
+object alerts_test(const Call& call);
 object backup(const Call& call);
 
 object route_list(const Call& call);

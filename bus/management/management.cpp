@@ -8,6 +8,7 @@
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "management/commands.hpp"
+#include "management/conditions.hpp"
 
 namespace clrbus {
 namespace {
@@ -19,6 +20,8 @@ const std::map<std::string, Command, std::less<>>& command_table() {
         {"status", management::status},
         {"queues", management::queues},
         {"ledger", management::ledger},
+        {"alerts", management::alerts_list},
+        {"alerts-test", management::alerts_test},
         {"resume", management::resume},
         {"backup", management::backup},
         {"route-list", management::route_list},
@@ -92,6 +95,12 @@ std::string Management::call(std::string_view request, const std::string& who) {
         log::error("management", std::string("command '") + found->first + "': " + typeid(e).name());
         return failure("MGMT-900", "an unexpected error", 1);
     }
+}
+
+std::vector<alerts::Condition> Management::conditions() const {
+    std::vector<alerts::Condition> out = management::find_conditions(impl_->parts, true);
+    for (alerts::Condition& one : impl_->parts.alerts.undelivered()) out.push_back(std::move(one));
+    return out;
 }
 
 namespace management {

@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "alerts/settings.hpp"
 #include "broker/queues.hpp"
 #include "core/clock.hpp"
 
@@ -70,11 +71,25 @@ public:
         Time started{};
         RouteReloader& routes;
         trace::Statistics& statistics;
+        alerts::Alerts& alerts;
+        alerts::Limits limits;
+        struct Disk {
+            std::uint64_t free = 0, reserve = 0;  // below reserve nothing new is accepted
+        };
+        std::function<Disk()> disk;
+        // What ends on a day: certificates, tokens, secrets.
+        struct Expiry {
+            std::string what, todo;  // "certificate of listener 'https'"
+            Time at{};
+        };
+        std::function<std::vector<Expiry>()> expiries;
     };
     explicit Management(Parts parts);
     ~Management();
 
     std::string call(std::string_view request, const std::string& who);
+    // For the alerts. Takes a second where the ledger does not balance.
+    std::vector<alerts::Condition> conditions() const;
 
 private:
     struct Impl;

@@ -1,22 +1,20 @@
 // What stands still, what is where, and whether it adds up.
 #include <chrono>
-#include <thread>
+#include <map>
+#include <vector>
 
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "management/commands.hpp"
+#include "management/conditions.hpp"
 #include "records/store.hpp"
 #include "routing/engine.hpp"
 #include "routing/ledger.hpp"
 #include "routing/outbox.hpp"
-#include "routing/reloader.hpp"
 #include "trace/statistics.hpp"
 
 namespace clrbus::management {
 namespace {
-
-// Nothing stands still while the oldest message is younger than this.
-constexpr std::chrono::minutes kOld{15};
 
 std::string time_text(Time time) {
     return time == Time{} ? std::string() : to_rfc3339(time);
@@ -25,6 +23,19 @@ std::string time_text(Time time) {
 object queue_object(const QueueState& state) {
     return {{"queue", state.name},      {"ready", state.ready}, {"in_hand", state.in_hand},
             {"delayed", state.delayed}, {"bytes", state.bytes}, {"oldest", time_text(state.oldest)}};
+}
+
+object condition_object(const alerts::Condition& one, Time now) {
+    const auto age = one.oldest == Time{} ? std::chrono::milliseconds(0) : now - one.oldest;
+    return {{"what", one.what},
+            {"since", time_text(one.since)},
+            {"oldest", time_text(one.oldest)},
+            {"oldest_seconds", std::chrono::duration_cast<std::chrono::seconds>(age).count()},
+            {"do", one.todo},
+            {"code", one.code},
+            {"page", "clrbus explain " + one.code},
+            {"kind", one.kind},
+            {"key", one.key}};
 }
 
 object statistics_object(const trace::RouteStatistics& one) {
@@ -54,14 +65,15 @@ object statistics_object(const trace::RouteStatistics& one) {
 
 object status(const Call& call) {
     const Management::Parts& parts = call.parts;
-    array problems;
-    const auto problem = [&problems](std::string what, std::string since, std::string todo) {
-        problems.push_back(object{{"what", std::move(what)}, {"since", std::move(since)}, {"do", std::move(todo)}});
-    };
-    if (const std::string failed = parts.journal_failure(); !failed.empty()) {
-        problem("the journal takes nothing: " + failed, "",
-                "free or repair the disk, then restart: what was accepted is on disk");
+    array problems, warnings;
+    std::vector<alerts::Condition> found = find_conditions(parts, false);
+    // The alerts look at the ledger, which may take a second.
+    for (const alerts::OpenAlert& open : parts.alerts.open()) {
+        if (open.condition.kind == "ledger") found.push_back(open.condition);
     }
+    for (alerts::Condition& one : parts.alerts.undelivered()) found.push_back(std::move(one));
+    for (const alerts::Condition& one : found)
+        (one.still ? problems : warnings).push_back(condition_object(one, parts.clock.now()));
     std::map<std::string, QueueState> queues;
     for (const QueueState& state : parts.queues.states()) queues[state.name] = state;
     array routes;
@@ -78,30 +90,6 @@ object status(const Call& call) {
                                 {"dead", dead.ready + dead.in_hand},
                                 {"done", state.done},
                                 {"last_done", time_text(state.last_done)}});
-        if (state.paused)
-            problem("route '" + state.id + "' is paused: " + state.reason, time_text(state.since),
-                    "clrbus dead list " + state.id + "; mend; clrbus resume " + state.id);
-        if (inbox.oldest != Time{} && parts.clock.now() - inbox.oldest > kOld) {
-            problem("route '" + state.id + "': the oldest message waits", time_text(inbox.oldest),
-                    "clrbus queues; look for a route that is paused or a far side that is away");
-        }
-    }
-    for (const RouteReloader::Refused& one : parts.routes.refused()) {
-        const std::string what = one.route.empty() ? "file " + one.file.string() : "route '" + one.route + "'";
-        problem(what + (one.runs ? ": a change is refused, the generation before runs on: " : " does not run: ") + one.code +
-                    ": " + one.text,
-                time_text(one.since), "mend the file, it is taken by itself; or clrbus route rollback " + one.route);
-    }
-    for (const auto& [name, state] : queues) {
-        const std::uint64_t waiting = state.ready + state.in_hand + state.delayed;
-        if (name.rfind("in/", 0) != 0 || waiting == 0 || parts.engine.route(name.substr(3)) != nullptr) continue;
-        problem("no route takes what waits in " + name + " (" + std::to_string(waiting) + ")", time_text(state.oldest),
-                "put the route back, or mend it: see clrbus route list");
-    }
-    for (const DoorHealth& door : parts.doors()) {
-        if (!door.ok)
-            problem("door " + door.door + ": " + door.text, time_text(door.since),
-                    "see the door's README, section When it fails");
     }
     array endpoints;
     for (const EndpointState& one : parts.endpoints()) {
@@ -115,18 +103,6 @@ object status(const Call& call) {
                                    {"waiting", one.waiting},
                                    {"done", one.done},
                                    {"last_done", time_text(one.last_done)}});
-        const std::string waiting = ", " + std::to_string(one.waiting) + " wait";
-        if (one.kind == EndpointState::Kind::kAway) {
-            problem("endpoint '" + one.queue + "' is away: " + one.code + waiting, time_text(one.since),
-                    "look at the far side; nothing is lost, and it goes on by itself (clrbus resume " + one.route +
-                        " tries at once)");
-        } else if (one.kind != EndpointState::Kind::kOk) {
-            problem("endpoint '" + one.queue + "' is " + std::string(to_string(one.kind)) + ": " + one.reason + waiting,
-                    time_text(one.since),
-                    one.kind == EndpointState::Kind::kPaused
-                        ? "clrbus dead list " + one.route + "; mend; clrbus resume " + one.route
-                        : "mend the endpoint in the route's file");
-        }
     }
     array steps;
     for (const StepKeeper::Waiting& one : parts.engine.keeper().waiting()) {
@@ -146,6 +122,7 @@ object status(const Call& call) {
                {"started", time_text(parts.started)},
                {"ok", problems.empty()},
                {"problems", std::move(problems)},
+               {"warnings", std::move(warnings)},
                {"routes", std::move(routes)},
                {"endpoints", std::move(endpoints)},
                {"steps", std::move(steps)},
@@ -167,17 +144,9 @@ object queues(const Call& call) {
 }
 
 object ledger(const Call& call) {
-    // Sums and depths are read one after the other: what moves in between shows as a difference, and is gone at the next look.
-    std::vector<LedgerLine> lines;
-    bool balanced = false;
-    for (int look = 0; look < 20 && !balanced; ++look) {
-        if (look != 0) std::this_thread::sleep_for(std::chrono::milliseconds(50));
-        lines = ledger_lines(call.parts.queues.ledger(), call.parts.queues.states());
-        balanced = true;
-        for (const LedgerLine& line : lines) balanced = balanced && line.balanced();
-    }
+    const LedgerLook look = look_at_ledger(call.parts);
     array out;
-    for (const LedgerLine& line : lines) {
+    for (const LedgerLine& line : look.lines) {
         object one{{"account", line.account}};
         for (std::size_t i = 0; i < kOutcomes; ++i) {
             if (line.sums[i] != 0) one[to_string(static_cast<Outcome>(i))] = line.sums[i];
@@ -188,7 +157,7 @@ object ledger(const Call& call) {
         one["balanced"] = line.balanced();
         out.push_back(std::move(one));
     }
-    return {{"balanced", balanced}, {"accounts", std::move(out)}};
+    return {{"balanced", look.balanced}, {"accounts", std::move(out)}};
 }
 
 object backup(const Call& call) {
@@ -200,6 +169,44 @@ object backup(const Call& call) {
     const auto done = call.parts.backup(target);
     log::info("management", "backup of " + std::to_string(done.bytes) + " bytes by " + call.who);
     return {{"target", target}, {"files", done.files}, {"bytes", done.bytes}, {"made", done.made}};
+}
+
+object alerts_list(const Call& call) {
+    array open, channels;
+    for (const alerts::OpenAlert& one : call.parts.alerts.open()) {
+        object line = condition_object(one.condition, call.parts.clock.now());
+        line["began"] = time_text(one.began);
+        open.push_back(std::move(line));
+    }
+    for (const alerts::ChannelState& one : call.parts.alerts.channels()) {
+        channels.push_back(object{{"channel", one.name},
+                                  {"state", one.failing_since == Time{} ? "ok" : "failing"},
+                                  {"since", time_text(one.failing_since)},
+                                  {"pending", one.pending},
+                                  {"sent", one.sent},
+                                  {"left_out", one.left_out},
+                                  {"last_sent", time_text(one.last_sent)},
+                                  {"code", one.code},
+                                  {"error", one.error}});
+    }
+    return {{"open", std::move(open)}, {"channels", std::move(channels)}};
+}
+
+object alerts_test(const Call& call) {
+    const std::string channel = call.text("channel");
+    const auto tried = call.parts.alerts.test(channel);
+    if (tried.empty())
+        throw Error(Fault::kPoison, "MGMT-021", "testing the alerts",
+                    channel.empty() ? "no channel is configured" : "there is no channel '" + channel + "'")
+            .expected("<mail>, <webhook> or <command> in <alerts>; clrbus alerts list names them");
+    array out;
+    bool good = true;
+    for (const auto& one : tried) {
+        good = good && one.code.empty();
+        out.push_back(
+            object{{"channel", one.channel}, {"arrived", one.code.empty()}, {"code", one.code}, {"error", one.error}});
+    }
+    return {{"ok", good}, {"channels", std::move(out)}};
 }
 
 object resume(const Call& call) {
