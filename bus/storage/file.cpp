@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <filesystem>
+#include <new>
 #include <system_error>
 
 #include "core/error.hpp"
@@ -56,7 +57,7 @@ public:
             }
             const auto written = ::pwritev(fd_.get(), vectors.data(), static_cast<int>(count), static_cast<off_t>(offset));
             if (written < 0) {
-                if (errno == EINTR) continue;
+                if (errno == EINTR || (errno == EINVAL && through_the_cache())) continue;
                 file_fail("writing", path_, errno, static_cast<std::int64_t>(offset));
             }
             offset += static_cast<std::uint64_t>(written);
@@ -106,6 +107,12 @@ public:
     }
 
 private:
+    // A file system that takes no direct writes says so when the file is opened, or here. False: it was no direct one.
+    bool through_the_cache() {
+        const int flags = ::fcntl(fd_.get(), F_GETFL);
+        return flags >= 0 && (flags & O_DIRECT) != 0 && ::fcntl(fd_.get(), F_SETFL, flags & ~O_DIRECT) == 0;
+    }
+
     Descriptor fd_;
     std::string path_;
 };
@@ -123,9 +130,11 @@ public:
     std::unique_ptr<File> open(const std::string& path, Open how) override {
         int flags = O_CLOEXEC;
         if (how == Open::kRead) flags |= O_RDONLY;
-        if (how == Open::kWrite) flags |= O_RDWR;
-        if (how == Open::kCreate) flags |= O_RDWR | O_CREAT | O_TRUNC;
-        const int fd = ::open(path.c_str(), flags, 0600);
+        if (how != Open::kRead) flags |= O_RDWR;
+        if (how == Open::kCreate || how == Open::kCreateDirect) flags |= O_CREAT | O_TRUNC;
+        const bool direct = how == Open::kWriteDirect || how == Open::kCreateDirect;
+        int fd = ::open(path.c_str(), direct ? flags | O_DIRECT : flags, 0600);
+        if (fd < 0 && errno == EINVAL && direct) fd = ::open(path.c_str(), flags, 0600);
         if (fd < 0) file_fail("opening", path, errno);
         return std::make_unique<RealFile>(fd, path);
     }
@@ -191,6 +200,14 @@ public:
 };
 
 }  // namespace
+
+void FreeDirect::operator()(char* bytes) const {
+    ::operator delete[](bytes, std::align_val_t{kDirectUnit});
+}
+
+DirectBuffer direct_buffer(std::size_t size) {
+    return DirectBuffer(static_cast<char*>(::operator new[](size, std::align_val_t{kDirectUnit})));
+}
 
 Files& real_files() {
     static RealFiles files;

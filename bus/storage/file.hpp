@@ -30,7 +30,19 @@ enum class Open : std::uint8_t {
     kRead,
     kWrite,   // an existing file, for both
     kCreate,  // emptied when it exists
+    // The same two, written past the page cache where the system can: offset, size and address of each write are whole
+    // kDirectUnits, and it is one part. Where the system cannot, it is a file like any other.
+    kWriteDirect,
+    kCreateDirect,
 };
+inline constexpr std::size_t kDirectUnit = 4096;
+
+// Memory for direct writes.
+struct FreeDirect {
+    void operator()(char* bytes) const;
+};
+using DirectBuffer = std::unique_ptr<char[], FreeDirect>;
+DirectBuffer direct_buffer(std::size_t size);
 
 class FileLock {
 public:

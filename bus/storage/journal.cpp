@@ -11,6 +11,7 @@
 #include "core/counters.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
+#include "storage/block_writer.hpp"
 #include "storage/bytes.hpp"
 #include "storage/crc32c.hpp"
 #include "storage/journal_recovery.hpp"
@@ -20,47 +21,6 @@ namespace clrbus::storage {
 namespace {
 
 constexpr std::uint64_t kLargestBody = (16ULL << 20) + (1ULL << 20);  // a message of 16 MB and its headers
-constexpr std::size_t kCopiedBelow = 4096;  // smaller parts are copied together: a vector entry costs more than the copy
-constexpr std::size_t kArenaBlock = 1U << 20;
-
-// The bytes of one group that go to one segment, from `start` on.
-class GroupPart {
-public:
-    GroupPart(Segment of, std::uint32_t from) : segment(std::move(of)), start(from), end(from) {}
-
-    void copy(std::string_view bytes) {
-        if (bytes.empty()) return;
-        if (blocks_.empty() || blocks_.back().size() + bytes.size() > blocks_.back().capacity()) {
-            blocks_.emplace_back();
-            blocks_.back().reserve(std::max(kArenaBlock, bytes.size()));
-        }
-        auto& block = blocks_.back();
-        const char* at = block.data() + block.size();
-        block.append(bytes);
-        if (!parts_.empty() && parts_.back().data() + parts_.back().size() == at) {
-            parts_.back() = {parts_.back().data(), parts_.back().size() + bytes.size()};
-        } else {
-            parts_.emplace_back(at, bytes.size());
-        }
-        end += static_cast<std::uint32_t>(bytes.size());
-    }
-    void refer(std::string_view bytes) {
-        if (bytes.size() < kCopiedBelow) return copy(bytes);
-        parts_.push_back(bytes);
-        end += static_cast<std::uint32_t>(bytes.size());
-    }
-    void write() {
-        segment.file->write(start, parts_);
-        segment.file->sync();
-    }
-
-    Segment segment;
-    std::uint32_t start, end;
-
-private:
-    std::vector<std::string> blocks_;  // never grown beyond their capacity: parts_ points into them
-    std::vector<std::string_view> parts_;
-};
 
 }  // namespace
 
@@ -87,7 +47,9 @@ struct Journal::State {
     std::atomic<std::uint32_t> writing{0};
 
     // The journal's thread only.
-    std::vector<GroupPart> parts;
+    Segment segment;
+    BlockWriter out;  // to that segment
+    std::uint64_t group_written = 0;
     std::vector<JournalRecord> records, run;
     Position durable{};  // everything before is synced
     std::uint64_t next_run = 1;
@@ -97,33 +59,39 @@ struct Journal::State {
     std::uint64_t largest_body() const {
         return std::min(kLargestBody, std::uint64_t{(options.segment_bytes - kSegmentHeaderBytes) / 2});
     }
-    GroupPart& current() { return parts.back(); }
-    std::uint64_t room() { return current().segment.size - kRecordHeaderBytes - current().end; }
+    Position here() const { return {segment.generation, out.end()}; }
+    std::uint64_t room() const { return segment.size - kRecordHeaderBytes - out.end(); }
+    void begin(Segment next, std::uint32_t offset) {
+        segment = std::move(next);
+        out.begin(segment.file, segment.size, offset);
+    }
 
     void place(const RecordHeader& header, std::string_view head, std::string_view tail) {
         char raw[kRecordHeaderBytes];
-        encode_record_header(raw, header, current().segment.seed, current().end);
-        current().copy({raw, sizeof raw});
-        current().copy(head);
-        current().refer(tail);
+        encode_record_header(raw, header, segment.seed, out.end());
         const auto size = std::uint64_t{kRecordHeaderBytes} + header.body_length;
         static constexpr char kPadding[8] = {};
-        current().copy({kPadding, record_bytes(header.body_length) - size});
+        out.append({raw, sizeof raw});
+        out.append(head);
+        out.append(tail);
+        out.append({kPadding, record_bytes(header.body_length) - size});
+        group_written += record_bytes(header.body_length);
     }
     void next_segment() {
-        auto segment = segments.take();
+        auto next = segments.take();
         RecordHeader end;
         end.type = kEndRecord;
-        end.number = segment.generation;
+        end.number = next.generation;
         place(end, {}, {});
-        writing = segment.generation;
-        parts.emplace_back(std::move(segment), kSegmentHeaderBytes);
+        out.flush();
+        writing = next.generation;
+        begin(std::move(next), kSegmentHeaderBytes);
     }
     Position add(const RecordHeader& header, std::string_view head, std::string_view tail) {
         if (header.body_length > kLargestBody)
             throw Error(Fault::kPoison, "JOURNAL-010", "writing a record", "it is too large");
         while (record_bytes(header.body_length) > room()) next_segment();
-        const Position position{current().segment.generation, current().end};
+        const Position position = here();
         place(header, head, tail);
         return position;
     }
@@ -141,7 +109,7 @@ struct Journal::State {
             prepared.result = JournalResult::kFull;
             return;
         }
-        prepared.before = {current().segment.generation, current().end};
+        prepared.before = here();
         run.clear();
         prepared.work->prepare(run);
         prepared.first = records.size();
@@ -170,21 +138,14 @@ struct Journal::State {
         add(header, body, {});
     }
 
-    // Writes and syncs what the group added; keeps the last segment as the current one.
+    // Writes and syncs what the group added.
     void flush() {
-        std::uint64_t bytes = 0;
-        for (auto& part : parts) {
-            if (part.end == part.start) continue;
-            bytes += part.end - part.start;
-            part.write();
-        }
-        if (bytes == 0) return;
-        durable = {current().segment.generation, current().end};
-        written += bytes;
+        if (group_written == 0) return;
+        if (!out.flushed()) out.flush();
+        durable = here();
+        written += group_written;
         ++groups;
-        GroupPart rest(current().segment, current().end);
-        parts.clear();
-        parts.push_back(std::move(rest));
+        group_written = 0;
     }
 
     void fail(const std::string& why) {
@@ -277,7 +238,7 @@ void Journal::recover(const JournalStart& start, const std::function<void(std::s
     s.segments.start(goes_on ? highest + 1 : found.end.segment);
     s.durable = found.end;
     if (goes_on) {
-        s.parts.emplace_back(s.segments.open(found.end.segment), found.end.offset);
+        s.begin(s.segments.open(found.end.segment), found.end.offset);
         s.next_segment();
         s.flush();
         // Only now: until the end was written, the old one may still lead into them.
@@ -286,7 +247,7 @@ void Journal::recover(const JournalStart& start, const std::function<void(std::s
         auto first = s.segments.take();
         s.durable = {first.generation, kSegmentHeaderBytes};
         s.writing = first.generation;
-        s.parts.emplace_back(std::move(first), kSegmentHeaderBytes);
+        s.begin(std::move(first), kSegmentHeaderBytes);
     }
     s.thread = std::jthread([&s] { s.run_writer(); });
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <cstring>
 #include <optional>
 
 #include "core/error.hpp"
@@ -14,6 +15,7 @@ namespace {
 constexpr std::size_t kOpenSegments = 64;
 constexpr std::size_t kSparesKept = 2;
 constexpr std::uint32_t kFirstSegmentBytes = 4U << 20;  // the first one of a start is small, so that nobody waits for zeros
+constexpr std::uint32_t kFillPiece = 1U << 20;
 constexpr std::uint32_t kSyncEvery = 4U << 20;
 constexpr auto kRetry = std::chrono::seconds(1);
 
@@ -228,30 +230,22 @@ std::optional<Segment> Segments::make(std::uint32_t generation, std::uint32_t si
         segment.generation = generation;
         segment.size = size;
         segment.seed = record_seed(journal_id_, generation);
-        segment.file = files_.open(spare, fresh ? Open::kCreate : Open::kWrite);
         SegmentHeader header;
         header.generation = generation;
         header.journal_id = journal_id_;
         header.size = size;
-        segment.file->write(0, encode_segment_header(header));
-        if (fresh) {
-            const std::string zeros(std::min<std::uint32_t>(size, 1U << 20), '\0');
-            for (std::uint32_t at = kSegmentHeaderBytes; at < size;) {
-                if (stopping_) {  // a stop does not wait for zeros
-                    files_.remove(spare);
-                    return std::nullopt;
-                }
-                const auto part = std::min<std::uint32_t>(size - at, static_cast<std::uint32_t>(zeros.size()));
-                segment.file->write(at, std::string_view(zeros).substr(0, part));
-                at += part;
-                // In small portions: one large sync would hold up those of the log.
-                if (at % kSyncEvery < part) segment.file->sync();
-            }
+        segment.file = files_.open(spare, fresh ? Open::kCreateDirect : Open::kWrite);
+        if (!fresh) {
+            segment.file->write(0, encode_segment_header(header));
+        } else if (!fill(*segment.file, encode_segment_header(header), size)) {
+            files_.remove(spare);
+            return std::nullopt;
         }
         segment.file->sync();
         files_.rename(spare, path(generation));
         files_.sync_directory(directory_);
-        segment.file = files_.open(path(generation), Open::kWrite);  // so that an error names it as the operator sees it
+        segment.file =
+            files_.open(path(generation), Open::kWriteDirect);  // anew, so that an error names it as the operator sees it
         return segment;
     } catch (const Error&) {
         try {
@@ -261,6 +255,25 @@ std::optional<Segment> Segments::make(std::uint32_t generation, std::uint32_t si
         }
         throw;
     }
+}
+
+// The header, then zeros. False: stopped, and a stop does not wait for zeros. Past the page cache: through it the zeros would
+// cost as much as the messages that come in their place.
+bool Segments::fill(File& file, std::string_view header, std::uint32_t size) const {
+    const auto piece = std::min(size, kFillPiece);
+    const auto bytes = direct_buffer(piece);
+    std::memset(bytes.get(), 0, piece);
+    std::memcpy(bytes.get(), header.data(), header.size());
+    for (std::uint32_t at = 0; at < size;) {
+        if (stopping_) return false;
+        const auto part = std::min(size - at, piece);
+        file.write(at, {bytes.get(), part});
+        if (at == 0) std::memset(bytes.get(), 0, header.size());
+        at += part;
+        // In small portions: one large sync would hold up those of the log.
+        if (at % kSyncEvery < part) file.sync();
+    }
+    return true;
 }
 
 void Segments::discard(std::uint32_t generation) {

@@ -13,6 +13,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -57,6 +58,7 @@ public:
 private:
     void run();
     std::optional<Segment> make(std::uint32_t generation, std::uint32_t size);  // nothing: stopped on the way
+    bool fill(File& file, std::string_view header, std::uint32_t size) const;
     void discard(std::uint32_t generation);
 
     Files& files_;

@@ -104,10 +104,10 @@ public:
     }
 
     std::unique_ptr<storage::File> open(const std::string& path, storage::Open how) override {
-        if (how == storage::Open::kCreate) call_hook("opening", path);
+        if (how == storage::Open::kCreate || how == storage::Open::kCreateDirect) call_hook("opening", path);
         const std::lock_guard lock(mutex_);
         auto found = names_.find(path);
-        if (how == storage::Open::kCreate) {
+        if (how == storage::Open::kCreate || how == storage::Open::kCreateDirect) {
             change("opening", path);
             if (found != names_.end()) {
                 found->second = std::make_shared<Node>();  // emptied: simplest as a new file under the old name
