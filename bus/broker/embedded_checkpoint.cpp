@@ -149,6 +149,8 @@ void EmbeddedQueues::State::write_checkpoint() {
     if (signal.wait() != storage::JournalResult::kDurable) {
         throw Error(Fault::kAway, "QUEUE-014", "writing a checkpoint", "the journal takes nothing");
     }
+    // What is before it will not be read again.
+    if (options.follower != nullptr) options.follower->settle();
     const auto written = journal->written_bytes();
     broker::CheckpointWriter writer(files, options.directory + "/checkpoint");
     writer.block(CheckpointBlock::kHead, broker::encode_checkpoint_head(copy.head));

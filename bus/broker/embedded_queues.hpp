@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 
+#include "broker/follower.hpp"
 #include "broker/queues.hpp"
 #include "storage/file.hpp"
 
@@ -26,8 +27,9 @@ struct EmbeddedOptions {
     std::uint64_t pending_bytes = 64ULL << 20;  // accepted for writing, not yet written: above, put answers kFull
     std::size_t window_ids = 1'000'000;         // duplicate window of each queue
     std::chrono::milliseconds window_age = std::chrono::hours(7 * 24);
-    Clock* clock = nullptr;           // system_clock() when null
-    storage::Files* files = nullptr;  // real_files() when null
+    Clock* clock = nullptr;             // system_clock() when null
+    storage::Files* files = nullptr;    // real_files() when null
+    QueueFollower* follower = nullptr;  // is told what is on disk; outlives the queues
     // The journal failed and takes nothing more: the process should end. Once, on the journal's thread: may only signal.
     std::function<void(const std::string& why)> on_failure;
     std::function<std::uint64_t()> free_bytes;  // of the disk; from files when empty

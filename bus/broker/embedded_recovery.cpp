@@ -162,11 +162,42 @@ void EmbeddedQueues::State::replay(std::span<const storage::RecoveredRecord> run
             case broker::kLedgerRecord:
                 for (const auto& entry : broker::decode_ledger(record.body)) add_sum(entry.account, entry.outcome, entry.count);
                 break;
+            case broker::kVisitRecord:
+                break;  // for who follows
             default:
                 throw Error(Fault::kConfig, "QUEUE-010", "reading the journal",
                             "a record of type " + std::to_string(header.type) + ", which this version does not know");
         }
     }
+}
+
+// As works_tell told it, when it was told.
+void EmbeddedQueues::State::retell(std::span<const storage::RecoveredRecord> run) {
+    if (options.follower == nullptr || run.empty()) return;
+    const std::uint64_t at = std::uint64_t{run.front().position.segment} << 32 | run.front().position.offset;
+    std::string visits;
+    std::vector<std::uint64_t> dead;
+    for (const auto& record : run) {
+        const auto& header = record.header;
+        if (header.type == broker::kVisitRecord) visits += record.body;
+        if (header.type != broker::kMessageRecord || (header.flags & broker::kCopied) != 0) continue;
+        const auto& queue = by(header.queue);
+        if (broker::is_dead_queue(queue.name)) dead.push_back(header.number);
+        if (queue.account.empty()) continue;
+        std::string id;
+        std::uint64_t bytes = 0;
+        try {
+            std::string body = record.body;
+            const auto stored = broker::decode_stored_message(std::move(body), header.flags);
+            id = stored.message.message_id();
+            bytes = stored.message.body().size();
+        } catch (const Error&) {
+            continue;  // longer than what recovery reads of it: its end will be told
+        }
+        options.follower->arrived(
+            {queue.name, header.number, broker::decode_message_head(record.body, header.flags).accepted, id, bytes, at});
+    }
+    if (!visits.empty()) options.follower->visited(std::move(visits), dead, at);
 }
 
 void EmbeddedQueues::State::open() {
@@ -184,8 +215,10 @@ void EmbeddedQueues::State::open() {
     journal_options.on_failure = options.on_failure;
     journal = std::make_unique<storage::Journal>(files, journal_options);
     std::uint64_t runs = 0;
+    if (options.follower != nullptr) options.follower->follows(journal_id);
     journal->recover(start, [&](std::span<const storage::RecoveredRecord> run) {
         replay(run);
+        retell(run);
         ++runs;
     });
     published = next_sequence - 1;

@@ -107,6 +107,7 @@ struct EmbeddedQueues::State : std::enable_shared_from_this<State> {
     void write_checkpoint();
     bool checkpoint_due() const;
     void replay(std::span<const storage::RecoveredRecord> run);
+    void retell(std::span<const storage::RecoveredRecord> run);
     void compact();
     void check_disk();
 

@@ -77,6 +77,24 @@ void works_sum(std::vector<LedgerEntry>& sums, const std::string& account, Outco
 
 }  // namespace
 
+void works_tell(EmbeddedQueues::State& state, const std::vector<OutgoingPut>& puts, std::string&& visits,
+                storage::Position position) {
+    QueueFollower* follower = state.options.follower;
+    if (follower == nullptr) return;
+    const std::uint64_t at = std::uint64_t{position.segment} << 32 | position.offset;
+    std::vector<std::uint64_t> dead;
+    for (const OutgoingPut& put : puts) {
+        if (put.sequence == 0) continue;
+        if (!put.queue->account.empty()) {
+            follower->arrived({put.queue->name, put.sequence, put.fields.accepted, put.put.message.message_id(),
+                               put.put.message.body().size(), at});
+        } else if (!visits.empty() && broker::is_dead_queue(put.queue->name)) {
+            dead.push_back(put.sequence);
+        }
+    }
+    if (!visits.empty()) follower->visited(std::move(visits), dead, at);
+}
+
 OutgoingPut::OutgoingPut(const EmbeddedQueues::State& state, Put&& given, std::int64_t now)
     : put(std::move(given)), queue(&state.at(put.queue)) {
     fields.accepted = now;
@@ -140,6 +158,7 @@ void EmbeddedQueues::PutWork::prepare(std::vector<JournalRecord>& run) {
 void EmbeddedQueues::PutWork::finished(JournalResult result, std::span<const JournalRecord> run, storage::Position) {
     bool look_for_ids = false;
     if (result == JournalResult::kDurable) {
+        if (!run.empty()) works_tell(*state_, puts_, {}, run.front().position);
         const std::lock_guard lock(state_->mutex);
         auto record = run.begin();
         EmbeddedQueue* last = nullptr;
@@ -207,6 +226,11 @@ EmbeddedQueues::CommitWork::CommitWork(std::shared_ptr<State> state, Unit unit, 
         works_sum(sums_, entry.account, entry.outcome, entry.count);
         add(32 + entry.account.size());
     }
+    if (!unit_.visits.empty()) {
+        visits_ = unit_.visits.size() <= broker::kVisitsPerRecord ? std::vector<std::string>{unit_.visits}
+                                                                  : broker::split_visits(unit_.visits);
+        for (const auto& part : visits_) add(part.size());
+    }
     add(64 + outputs_.size() * 64);  // the count of duplicates
 }
 
@@ -237,6 +261,7 @@ void EmbeddedQueues::CommitWork::prepare(std::vector<JournalRecord>& run) {
     }
     for (const auto& note : unit_.notes) broker::add_record(run, broker::kNoteRecord, 0, 0, broker::encode_note(note));
     works_ledger(run, sums_);
+    for (auto& part : visits_) broker::add_record(run, broker::kVisitRecord, 0, 0, std::move(part));
 }
 
 void EmbeddedQueues::CommitWork::finished(JournalResult result, std::span<const JournalRecord> run, storage::Position) {
@@ -247,6 +272,7 @@ void EmbeddedQueues::CommitWork::finished(JournalResult result, std::span<const 
         counter("clrbus_queue_settled_twice_total").add();
         log::warn("queues", "a unit was dropped: its input was settled before");
     } else if (state == CommitState::kDone) {
+        if (!run.empty()) works_tell(*state_, outputs_, std::move(unit_.visits), run.front().position);
         const std::lock_guard lock(state_->mutex);
         for (const auto& [queue, sequence] : settling_) {
             if (const auto* entry = queue->index.find(sequence)) state_->remove_live(*entry);

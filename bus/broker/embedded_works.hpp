@@ -20,6 +20,10 @@ struct OutgoingPut {
     std::uint64_t body_bytes() const { return head.size() + put.message.size(); }
 };
 
+// Tells who follows: arrivals in inboxes, then the visits of a Unit. Without the lock.
+void works_tell(EmbeddedQueues::State& state, const std::vector<OutgoingPut>& puts, std::string&& visits,
+                storage::Position position);
+
 class EmbeddedQueues::PutWork : public storage::JournalWork {
 public:
     PutWork(std::shared_ptr<State> state, std::vector<Put> batch, Executor& executor, PutDone done);
@@ -53,6 +57,7 @@ private:
     Unit unit_;
     std::vector<OutgoingPut> outputs_;
     std::vector<std::pair<EmbeddedQueue*, std::uint64_t>> settling_;
+    std::vector<std::string> visits_;  // a record each
     std::vector<LedgerEntry> sums_;
     CommitState state_found_ = CommitState::kDone;
     bool dropped_ = false;

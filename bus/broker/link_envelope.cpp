@@ -8,7 +8,7 @@ namespace clrbus::broker {
 namespace {
 
 constexpr char kLinkWork = 'W', kLinkUnit = 'U', kLinkRelease = 'R';
-constexpr char kLinkVersion = 1;
+constexpr char kLinkVersion = 2;
 constexpr std::size_t kMostItems = 1'000'000;  // of one list
 
 class LinkWriter {
@@ -154,7 +154,7 @@ Message encode_result(const LinkResult& result) {
         for (const LedgerEntry& entry : with.unit.ledger) {
             out.text(entry.account).u64(static_cast<std::uint64_t>(entry.outcome)).u64(static_cast<std::uint64_t>(entry.count));
         }
-        out.notes(with.believed).inputs(with.during);
+        out.notes(with.believed).inputs(with.during).text(with.unit.visits);
     }
     return MessageBuilder().content_type("application/x-clrbus-result").build(out.bytes());
 }
@@ -203,6 +203,7 @@ LinkResult decode_result(std::string encoded) {
     }
     out.believed = in.notes();
     out.during = in.inputs();
+    out.unit.visits = in.text();
     in.end();
     return out;
 }

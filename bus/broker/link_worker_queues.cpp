@@ -325,6 +325,7 @@ void WorkerQueues::commit(Unit unit, Executor& executor, CommitDone done) {
     with.unit.settled = std::move(unit.settled);
     with.unit.outputs = std::move(unit.outputs);
     with.unit.ledger = std::move(unit.ledger);
+    with.unit.visits = std::move(unit.visits);
     {
         const std::lock_guard lock(state_->mutex);
         for (const Note& note : with.unit.notes) {

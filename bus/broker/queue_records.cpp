@@ -84,6 +84,24 @@ ReleaseBody decode_release(std::string_view body) {
     return release;
 }
 
+std::vector<std::string> split_visits(std::string_view visits) {
+    std::vector<std::string> out;
+    while (visits.size() >= sizeof(std::uint16_t)) {
+        std::size_t end = 0;
+        while (visits.size() - end >= sizeof(std::uint16_t)) {
+            std::uint16_t length = 0;
+            std::memcpy(&length, visits.data() + end, sizeof length);
+            const std::size_t next = end + sizeof length + length;
+            if (next > visits.size() || (end != 0 && next > kVisitsPerRecord)) break;
+            end = next;
+        }
+        if (end == 0) break;  // malformed: nobody's who looks later
+        out.emplace_back(visits.substr(0, end));
+        visits.remove_prefix(end);
+    }
+    return out;
+}
+
 std::string encode_note(const Note& note) {
     std::string bytes;
     put_text(bytes, note.name);

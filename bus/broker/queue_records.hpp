@@ -19,6 +19,7 @@ inline constexpr std::uint8_t kReleaseRecord = 3;  // number: sequence; body: no
 inline constexpr std::uint8_t kNoteRecord = 4;
 inline constexpr std::uint8_t kLedgerRecord = 5;
 inline constexpr std::uint8_t kQueueRecord = 6;  // queue: its number; body: its name
+inline constexpr std::uint8_t kVisitRecord = 7;  // body: Unit::visits, a part of at most kVisitsPerRecord
 
 // Flags of a message record.
 inline constexpr std::uint8_t kHasKey = 1;          // a hash for the duplicate window
@@ -48,6 +49,14 @@ struct ReleaseBody {
 };
 std::string encode_release(const ReleaseBody& body);
 ReleaseBody decode_release(std::string_view body);
+
+// Unit::visits in parts that a record holds as recovery reads it; cut between visits, which begin with their length (u16).
+inline constexpr std::size_t kVisitsPerRecord = 8000;
+std::vector<std::string> split_visits(std::string_view visits);
+
+inline bool is_dead_queue(std::string_view name) {
+    return name.rfind("dead/", 0) == 0;
+}
 
 std::string encode_note(const Note& note);
 Note decode_note(std::string_view body);

@@ -95,6 +95,8 @@ struct Unit {
     std::vector<Put> outputs;    // dead letters among them; refused only by the disk watermark
     std::vector<Note> notes;
     std::vector<LedgerEntry> ledger;
+    // What this means for those who look for messages later (trace/visit.hpp): written with the Unit, opaque here.
+    std::string visits;
 };
 enum class CommitState : std::uint8_t { kDone, kFull, kFailed };  // kFull: disk watermark; try again later, nothing happened
 using CommitDone = std::function<void(CommitState)>;

@@ -7,8 +7,8 @@
 
 #include "broker/embedded_queues.hpp"
 #include "broker/queues_fixture.hpp"
-#include "support/test_directory.hpp"
 #include "storage/file.hpp"
+#include "support/test_directory.hpp"
 
 namespace clrbus::trace {
 namespace {
