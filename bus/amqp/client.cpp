@@ -121,12 +121,15 @@ struct Client::Impl {
         const auto found = shown_links.find(link.name);
         if (found == shown_links.end()) return;
         LinkHealth& state = found->second;
-        const std::string error = link.open          ? std::string()
-                                  : why.name.empty() ? (why.description.empty() ? "the connection ended" : why.description)
-                                  : why.description.empty() ? why.name
-                                                            : why.name + ": " + why.description;
+        const std::string error =
+            link.blocked
+                ? "nothing that is sent is answered: the broker may be out of memory or disk, or its queue without a leader"
+            : link.open               ? std::string()
+            : why.name.empty()        ? (why.description.empty() ? "the connection ended" : why.description)
+            : why.description.empty() ? why.name
+                                      : why.name + ": " + why.description;
         if (state.attached == link.open && state.error == error) return;
-        if (!link.open && !link.closing) log::warn("amqp", where() + ": link to '" + state.address + "': " + error);
+        if (!error.empty() && !link.closing) log::warn("amqp", where() + ": link to '" + state.address + "': " + error);
         state = {state.address, state.sends, link.open, error, system_clock().now()};
     }
 
@@ -149,6 +152,8 @@ struct Client::Impl {
         while (!over()) {
             was_open = false;
             std::string error = serve();
+            // RabbitMQ says of a missing one only that the user may not.
+            if (!error.empty() && !options.hostname.empty()) error += " (host name '" + options.hostname + "')";
             engine = nullptr;
             if (over() || (stopping() && idle())) break;
             counter("clrbus_amqp_reconnects_total").add();

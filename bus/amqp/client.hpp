@@ -54,7 +54,7 @@ struct LinkHealth {
     std::string address;
     bool sends = false;
     bool attached = false;
-    std::string error;  // of the peer, or ours; "" while attached
+    std::string error;  // of the peer, or ours; "" while attached and answered
     Time since{};
 };
 

@@ -95,6 +95,7 @@ struct ClientEngine::Impl {
         link.session = nullptr;
         link.link = nullptr;
         link.open = false;
+        link.blocked = false;
         link.lost();
         setup.on_state(link, why);
     }
@@ -102,6 +103,7 @@ struct ClientEngine::Impl {
     void refused(ClientLink& link, const Condition& why) {
         pn_session_t* session = link.session;
         gone(link, why);
+        if (!why.name.empty()) counter("clrbus_amqp_out_links_refused_total").add();
         pn_session_close(session);
         ended.push_back(session);
         link.pause = std::clamp(link.pause * 2, setup.first_pause, setup.most_pause);
@@ -273,6 +275,8 @@ struct ClientEngine::Impl {
             } else if (link->session != nullptr && !link->open) {
                 await(*link, now);
                 at = std::min(at, link->asked + setup.answer * (link->late ? kLastAnswer : 1));
+            } else if (link->open) {
+                watch(*link, now, at);
             }
         }
         return at;
@@ -283,6 +287,16 @@ struct ClientEngine::Impl {
         if (now >= link.asked + setup.answer * kLastAnswer) return fail("the peer does not answer an attach");
         if (now < link.asked + setup.answer || std::exchange(link.late, true)) return;
         setup.on_state(link, {"", "the peer does not answer an attach"});
+    }
+
+    // A broker whose memory or disk is full reads nothing more and says nothing.
+    void watch(ClientLink& link, Instant now, Instant& at) {
+        const auto since = link.waits_since();
+        const bool blocked = since && now >= *since + setup.answer;
+        if (since && !blocked) at = std::min(at, *since + setup.answer);
+        if (std::exchange(link.blocked, blocked) == blocked) return;
+        if (blocked) counter("clrbus_amqp_out_blocked_total").add();
+        setup.on_state(link, {});
     }
 
     void drain() {

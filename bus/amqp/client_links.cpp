@@ -24,10 +24,13 @@ constexpr std::int64_t kMostCredit = 1 << 20;
 }  // namespace
 
 void ClientSenderLink::queue(Message message, Sender::Answered answered) {
+    if (idle()) since_ = std::chrono::steady_clock::now();
     waiting_.push_back({std::move(message), std::move(answered)});
 }
 
-void ClientSenderLink::attached(std::shared_ptr<GuardedLink>) {}
+void ClientSenderLink::attached(std::shared_ptr<GuardedLink>) {
+    since_ = std::chrono::steady_clock::now();
+}
 
 bool ClientSenderLink::pump(std::size_t room) {
     bool wrote = false;
@@ -105,6 +108,7 @@ void ClientSenderLink::on_delivery(pn_delivery_t* delivery) {
     unsettled_.erase(found);
     pn_delivery_set_context(delivery, nullptr);
     pn_delivery_settle(delivery);
+    since_ = std::chrono::steady_clock::now();
     item.answered(answer);
 }
 

@@ -36,6 +36,8 @@ public:
     virtual bool pump(std::size_t room) = 0;  // true when something went out
     virtual void lost() = 0;                  // the link is gone; everything unsettled is unknown
     virtual bool idle() const = 0;            // nothing that the peer must answer
+    // When it last had an answer, or was given something after it had all of them. Nothing: it waits for none.
+    virtual std::optional<Instant> waits_since() const { return std::nullopt; }
 
     const std::string name;
     const LinkAddress address;
@@ -46,6 +48,7 @@ public:
     bool closing = false;  // not to be attached again
     Instant asked{};       // when it was asked for
     bool late = false;     // not answered in the time for it
+    bool blocked = false;  // attached, but nothing that is sent is answered
     std::chrono::milliseconds pause{0};
     std::optional<Instant> again;  // when to ask for it again
 };
@@ -60,6 +63,7 @@ public:
     bool pump(std::size_t room) override;
     void lost() override;
     bool idle() const override { return waiting_.empty() && unsettled_.empty(); }
+    std::optional<Instant> waits_since() const override { return idle() ? std::nullopt : std::optional(since_); }
 
 private:
     struct Item {
@@ -71,6 +75,7 @@ private:
     pn_delivery_t* current_ = nullptr;         // of the front of waiting_, once its first bytes are out
     std::size_t sent_ = 0;                     // bytes of it that are out
     std::uint64_t next_tag_ = 1;
+    Instant since_{};
 };
 
 class ClientReceiverLink : public ClientLink {

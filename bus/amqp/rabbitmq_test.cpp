@@ -158,20 +158,5 @@ TEST_P(RabbitMqQueue, LosesNothingWhenItIsKilledInTheMiddle) {
     EXPECT_TRUE(taking.stop(20s));
 }
 
-TEST_F(RabbitMq, WaitsWhilePublishersAreBlocked) {
-    broker_->tell("block");
-    std::atomic<int> accepted{0};
-    Client client(options());
-    auto out = client.sender({"/amq/queue/classic", false});
-    client.start();
-    for (int i = 0; i < 500; ++i) out->send(MessageBuilder().build("x"), [&](const Settlement&) { ++accepted; });
-    ASSERT_TRUE(eventually([&] { return client.health().open; }));
-    EXPECT_LT(accepted, 500);
-    broker_->tell("unblock");
-    EXPECT_TRUE(eventually([&] { return accepted == 500; }));
-    EXPECT_TRUE(client.stop(20s));
-    broker_->tell("purge classic");
-}
-
 }  // namespace
 }  // namespace clrbus::amqp

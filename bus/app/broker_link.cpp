@@ -105,7 +105,7 @@ std::filesystem::path originals_folder(const Settings& settings, const std::file
 std::string broker_trouble(const amqp::ClientHealth& health) {
     if (!health.open) return health.error.empty() ? "not connected yet" : health.error;
     for (const amqp::LinkHealth& link : health.links) {
-        if (!link.attached) return "queue '" + link.address + "': " + link.error;
+        if (!link.error.empty()) return "queue '" + link.address + "': " + link.error;
     }
     return {};
 }

@@ -16,13 +16,14 @@ namespace clrbus {
 
 class RabbitMqProcess {
 public:
-    // queues: "NAME=quorum" or "NAME=classic", there before the first client comes.
-    explicit RabbitMqProcess(const std::vector<std::string>& queues = {}) {
+    // "NAME=quorum" or "NAME=classic": a queue that is there before the first client comes. "heartbeat=SECONDS",
+    // "tls=CERTIFICATE,KEY,CA".
+    explicit RabbitMqProcess(const std::vector<std::string>& with = {}) {
         int to[2], from[2];
         if (pipe2(to, O_CLOEXEC) != 0 || pipe2(from, O_CLOEXEC) != 0) throw std::runtime_error("pipe");
         std::vector<std::string> words{"python3", CLRBUS_SOURCE_DIR "/tests/support/rabbitmq_server.py",
                                        folder_.path() + "/rabbitmq"};
-        words.insert(words.end(), queues.begin(), queues.end());
+        words.insert(words.end(), with.begin(), with.end());
         process_ = fork();
         if (process_ == 0) {
             dup2(to[0], 0);
@@ -39,7 +40,9 @@ public:
         out_ = from[0];
         const std::string first = line();
         if (first.empty()) throw std::runtime_error("RabbitMQ did not start");
-        if (first != "-") port_ = static_cast<std::uint16_t>(std::stoi(first));
+        if (first == "-") return;
+        port_ = static_cast<std::uint16_t>(std::stoi(first));
+        tls_port_ = static_cast<std::uint16_t>(std::stoi(first.substr(first.find(' '))));
     }
     ~RabbitMqProcess() {
         ::close(in_);
@@ -52,7 +55,8 @@ public:
 
     bool installed() const { return port_ != 0; }
     std::uint16_t port() const { return port_; }
-    // restart, kill, start, block, unblock, list, purge NAME. Returns the answer.
+    std::uint16_t tls_port() const { return tls_port_; }
+    // restart, kill, start, list, purge NAME, ctl WORDS. Returns the answer.
     std::string tell(const std::string& what) {
         const std::string text = what + "\n";
         if (::write(in_, text.data(), text.size()) != static_cast<ssize_t>(text.size()))
@@ -71,7 +75,7 @@ private:
     TestDirectory folder_;
     pid_t process_ = -1;
     int in_ = -1, out_ = -1;
-    std::uint16_t port_ = 0;
+    std::uint16_t port_ = 0, tls_port_ = 0;
 };
 
 }  // namespace clrbus

@@ -2,11 +2,12 @@
 """RabbitMQ as another broker in tests and benchmarks: Debian's package, started by hand on a directory of its own and on free ports,
 ended by its own process numbers. Nothing of an instance that the system runs is touched.
 
-rabbitmq_server.py FOLDER [NAME=quorum|classic ...]
+rabbitmq_server.py FOLDER [NAME=quorum|classic ...] [heartbeat=SECONDS] [tls=CERTIFICATE,KEY,CA]
 
-As a program: prints the port when it answers ("-" where the package is not installed), then obeys lines on standard input until they
-end: restart (killed, started again on the same port and files), kill, start, block and unblock (publishers, as the memory alarm does),
-list, purge NAME. Each is answered by a line."""
+As a program: prints the ports when it answers ("-" where the package is not installed; the second one is that of TLS), then obeys lines
+on standard input until they end: restart (killed, started again on the same port and files), kill, start, list, purge NAME,
+ctl WORDS. Each is answered by a line. With tls, a certificate of that CA logs in as the user
+of its common name (EXTERNAL)."""
 import glob, json, os, shutil, signal, socket, subprocess, sys, time
 
 HOMES = glob.glob('/usr/lib/rabbitmq/lib/rabbitmq_server-*')
@@ -23,19 +24,25 @@ def installed():
 
 
 class RabbitMQ:
-    def __init__(self, folder, queues=()):
-        """queues: (name, kind) pairs that are defined at the first start; kind: quorum or classic."""
+    def __init__(self, folder, queues=(), heartbeat=None, tls=None):
+        """queues: (name, kind) pairs that are defined at the first start; kind: quorum or classic. tls: certificate, key, CA of clients."""
         self.folder = folder
         self.scripts = next(d for d in (os.path.join(HOMES[0], 'sbin'), os.path.join(HOMES[0], 'bin')) if os.path.isdir(d))
         shutil.rmtree(folder, ignore_errors=True)
         for name in ('mnesia', 'log', 'home'):
             os.makedirs(os.path.join(folder, name))
-        self.port, distribution, epmd = free_port(), free_port(), free_port()
+        self.port, distribution, epmd, self.tls_port = free_port(), free_port(), free_port(), free_port() if tls else 0
+        more = 'heartbeat = %d\n' % heartbeat if heartbeat else ''
+        if tls:
+            more += ('listeners.ssl.1 = 127.0.0.1:%d\nssl_options.certfile = %s\nssl_options.keyfile = %s\nssl_options.cacertfile = %s\n'
+                     'ssl_options.verify = verify_peer\nssl_options.fail_if_no_peer_cert = false\nssl_cert_login_from = common_name\n'
+                     'auth_mechanisms.1 = PLAIN\nauth_mechanisms.2 = EXTERNAL\n' % (self.tls_port, *tls))
         self.environment = dict(
             os.environ, HOME=self.path('home'), RABBITMQ_NODENAME='clrbus@localhost',
             RABBITMQ_CONFIG_FILE=self.write('rabbitmq.conf', 'listeners.tcp.1 = 127.0.0.1:%d\namqp1_0.default_user = guest\n'
-                                            'disk_free_limit.absolute = 1GB\n' % self.port),
-            RABBITMQ_CONF_ENV_FILE=self.write('none.conf', ''), RABBITMQ_ENABLED_PLUGINS_FILE=self.write('enabled_plugins', '[rabbitmq_amqp1_0].\n'),
+                                            'disk_free_limit.absolute = 1GB\n' % self.port + more),
+            RABBITMQ_CONF_ENV_FILE=self.write('none.conf', ''),
+            RABBITMQ_ENABLED_PLUGINS_FILE=self.write('enabled_plugins', '[rabbitmq_amqp1_0%s].\n' % (',rabbitmq_auth_mechanism_ssl' if tls else '')),
             RABBITMQ_MNESIA_BASE=self.path('mnesia'), RABBITMQ_LOG_BASE=self.path('log'), RABBITMQ_DIST_PORT=str(distribution),
             ERL_EPMD_PORT=str(epmd), ERL_EPMD_ADDRESS='127.0.0.1')
         self.definitions = self.write('definitions.json', json.dumps({'vhosts': [{'name': '/'}], 'queues': [
@@ -118,20 +125,23 @@ def main():
     say = lambda text: print(text, flush=True)
     if not installed():
         return say('-')
-    broker = RabbitMQ(sys.argv[1], [q.split('=') for q in sys.argv[2:]])
+    words = [w.split('=') for w in sys.argv[2:]]
+    given = dict(w for w in words if w[0] in ('heartbeat', 'tls'))
+    broker = RabbitMQ(sys.argv[1], [w for w in words if w[0] not in given], int(given.get('heartbeat', 0)),
+                      given['tls'].split(',') if 'tls' in given else None)
     try:
         broker.start()
-        say(broker.port)
+        say('%d %d' % (broker.port, broker.tls_port))
         for line in sys.stdin:
             words = line.split()
             if words[0] in ('restart', 'kill'):
                 broker.end(signal.SIGKILL)
             if words[0] in ('restart', 'start'):
                 broker.start()
-            if words[0] in ('block', 'unblock'):
-                broker.ctl('set_vm_memory_high_watermark', '0.000001' if words[0] == 'block' else '0.9')
             if words[0] == 'list':
                 say(' '.join(broker.ctl('list_queues', 'name', 'messages', '--no-table-headers').split()))
+            elif words[0] == 'ctl':
+                say(' '.join(broker.ctl(*words[1:]).split()) or 'done')
             elif words[0] == 'purge':
                 broker.ctl('purge_queue', words[1])
                 say('done')
