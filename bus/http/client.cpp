@@ -58,16 +58,16 @@ struct HttpClient::Impl : std::enable_shared_from_this<HttpClient::Impl> {
     void begin(HttpCall call, Executor* executor, HttpDone done, bool renewed) {
         const auto credential = call.far_side ? call.far_side->credential : nullptr;
         if (!credential) return add(std::move(call), {}, executor, std::move(done), renewed);
-        credential->fields([self = shared_from_this(), call = std::move(call), executor, done = std::move(done), renewed](
-                               HttpFields fields, const std::optional<Error>& error) mutable {
-            if (!error) return self->add(std::move(call), std::move(fields), executor, std::move(done), renewed);
+        credential->prove([self = shared_from_this(), call = std::move(call), executor, done = std::move(done), renewed](
+                              HttpProof proof, const std::optional<Error>& error) mutable {
+            if (!error) return self->add(std::move(call), std::move(proof), executor, std::move(done), renewed);
             HttpAnswer answer;
             answer.error = error;
             deliver_answer(executor, std::move(done), std::move(answer));
         });
     }
 
-    void add(HttpCall call, HttpFields own, Executor* executor, HttpDone done, bool renewed) {
+    void add(HttpCall call, HttpProof own, Executor* executor, HttpDone done, bool renewed) {
         HttpAnswer refused;
         try {
             // done is copied: what cannot be prepared is answered as well.

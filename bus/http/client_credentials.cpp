@@ -15,35 +15,45 @@
 namespace clrbus {
 namespace {
 
-// A field made of a secret, the same way each time.
-class SecretField : public HttpCredential {
+// A proof made of a secret, the same way each time.
+class SecretProof : public HttpCredential {
 public:
-    SecretField(std::string name, HttpSecret secret, std::function<std::string(const std::string&)> value)
-        : name_(std::move(name)), secret_(std::move(secret)), value_(std::move(value)) {}
+    using Make = std::function<HttpProof(const std::string& secret)>;
+    SecretProof(HttpSecret secret, Make make) : secret_(std::move(secret)), make_(std::move(make)) {}
 
-    void fields(Ready ready) override {
-        HttpFields out;
+    void prove(Ready ready) override {
+        HttpProof out;
         try {
-            out.add(name_, value_(secret_()));
+            out = make_(secret_());
         } catch (const Error& e) {
             // While the bus runs a secret that cannot be read is no reason to stop: it is being replaced, or somebody mends it.
             return ready({}, Error(Fault::kAway, e.code(), "reading a secret", e.why()));
         }
         ready(std::move(out), std::nullopt);
     }
-    bool refused(const HttpFields& used) override {
+    bool refused(const HttpProof& used) override {
         try {
-            return used.get(name_) != value_(secret_());
+            const HttpProof now = make_(secret_());
+            return used.fields.entries() != now.fields.entries() || used.query != now.query;
         } catch (const Error&) {
             return false;
         }
     }
 
 private:
-    std::string name_;
     HttpSecret secret_;
-    std::function<std::string(const std::string&)> value_;
+    Make make_;
 };
+
+std::shared_ptr<HttpCredential> in_field(std::string name, HttpSecret secret,
+                                         std::function<std::string(const std::string&)> value) {
+    return std::make_shared<SecretProof>(std::move(secret),
+                                         [name = std::move(name), value = std::move(value)](const std::string& plain) {
+                                             HttpProof out;
+                                             out.fields.add(name, value(plain));
+                                             return out;
+                                         });
+}
 
 std::string form_encoded(const std::vector<std::pair<std::string, std::string>>& values) {
     std::string out;
@@ -64,8 +74,8 @@ public:
     OAuth2Credential(HttpOAuth2 options, HttpClient& client, const Clock& clock)
         : options_(std::move(options)), client_(client), clock_(clock) {}
 
-    void fields(Ready ready) override {
-        HttpFields out;
+    void prove(Ready ready) override {
+        HttpProof out;
         bool fetch = false;
         {
             const std::lock_guard lock(mutex_);
@@ -73,16 +83,16 @@ public:
                 waiting_.push_back(std::exchange(ready, nullptr));
                 fetch = !std::exchange(fetching_, true);
             } else {
-                out.add("Authorization", "Bearer " + token_);
+                out.fields.add("Authorization", "Bearer " + token_);
             }
         }
         if (ready) return ready(std::move(out), std::nullopt);
         if (fetch) fetch_token();
     }
-    bool refused(const HttpFields& used) override {
+    bool refused(const HttpProof& used) override {
         const std::lock_guard lock(mutex_);
         // Only the token that was refused: another call may have renewed it meanwhile.
-        if (used.get("Authorization") == "Bearer " + token_) token_.clear();
+        if (used.fields.get("Authorization") == "Bearer " + token_) token_.clear();
         return true;
     }
 
@@ -96,9 +106,24 @@ private:
         call.max_answer = 64 << 10;
         call.fields.add("Content-Type", "application/x-www-form-urlencoded");
         call.fields.add("Accept", "application/json");
-        std::vector<std::pair<std::string, std::string>> form{
-            {"grant_type", "client_credentials"}, {"scope", options_.scope}, {"audience", options_.audience}};
-        const std::string secret = options_.secret();
+        std::vector<std::pair<std::string, std::string>> form;
+        switch (options_.grant) {
+            case HttpOAuth2::Grant::kClientCredentials:
+                form = {{"grant_type", "client_credentials"}, {"scope", options_.scope}, {"audience", options_.audience}};
+                break;
+            case HttpOAuth2::Grant::kRefreshToken:
+                form = {
+                    {"grant_type", "refresh_token"}, {"refresh_token", options_.refresh_token()}, {"scope", options_.scope}};
+                break;
+            case HttpOAuth2::Grant::kAssertion:
+                form = {{"grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"},
+                        {"scope", options_.scope},
+                        {"assertion", assertion(options_.secret(), options_.subject,
+                                                options_.audience.empty() ? options_.token_url : options_.audience)}};
+                call.body = form_encoded(form);
+                return call;
+        }
+        const std::string secret = options_.secret ? options_.secret() : std::string();
         switch (options_.method) {
             case HttpOAuth2::Method::kBasic:
                 // RFC 6749 section 2.3.1: both are form-encoded first.
@@ -111,19 +136,19 @@ private:
             case HttpOAuth2::Method::kPrivateKeyJwt:
                 form.emplace_back("client_id", options_.client_id);
                 form.emplace_back("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
-                form.emplace_back("client_assertion", assertion(secret));
+                form.emplace_back("client_assertion", assertion(secret, "", options_.token_url));
                 break;
         }
         call.body = form_encoded(form);
         return call;
     }
-    std::string assertion(const std::string& pem) const {
+    std::string assertion(const std::string& pem, const std::string& subject, const std::string& audience) const {
         const auto now = std::chrono::duration_cast<std::chrono::seconds>(clock_.now().time_since_epoch()).count();
         const std::string id = crypto::json_string(options_.client_id);
         return crypto::sign_jws(crypto::SigningKey::from_pem(pem),
-                                "{\"iss\":" + id + ",\"sub\":" + id + ",\"aud\":" + crypto::json_string(options_.token_url) +
-                                    ",\"jti\":\"" + new_uuid() + "\",\"iat\":" + std::to_string(now) +
-                                    ",\"exp\":" + std::to_string(now + 120) + "}");
+                                "{\"iss\":" + id + ",\"sub\":" + (subject.empty() ? id : crypto::json_string(subject)) +
+                                    ",\"aud\":" + crypto::json_string(audience) + ",\"jti\":\"" + new_uuid() +
+                                    "\",\"iat\":" + std::to_string(now) + ",\"exp\":" + std::to_string(now + 120) + "}");
     }
 
     void fetch_token() {
@@ -148,6 +173,14 @@ private:
                               answer.status == 200 ? "the answer holds no bearer token"
                                                    : "refused with status " + std::to_string(answer.status)));
         }
+        const std::string refresh = json->string("refresh_token").value_or("");
+        if (options_.grant == HttpOAuth2::Grant::kRefreshToken && options_.keep_refresh_token && !refresh.empty()) {
+            try {
+                options_.keep_refresh_token(refresh);
+            } catch (const Error& e) {
+                return give({}, {}, Error(Fault::kAway, "HTTP-081", "keeping a refresh token", e.why()));
+            }
+        }
         long life = 300;  // RFC 6749 leaves expires_in out where it is documented elsewhere
         if (const auto* expires = json->find("expires_in"))
             std::from_chars(expires->value.data(), expires->value.data() + expires->value.size(), life);
@@ -162,8 +195,8 @@ private:
             renew_ = clock_.steady() + life - std::min<std::chrono::seconds>(std::chrono::seconds(30), life / 10);
             waiting.swap(waiting_);
         }
-        HttpFields out;
-        if (!error) out.add("Authorization", "Bearer " + token);
+        HttpProof out;
+        if (!error) out.fields.add("Authorization", "Bearer " + token);
         for (const Ready& ready : waiting) ready(out, error);
     }
 
@@ -187,18 +220,22 @@ private:
 }  // namespace
 
 std::shared_ptr<HttpCredential> http_basic(std::string user, HttpSecret password) {
-    return std::make_shared<SecretField>(
-        "Authorization", std::move(password),
-        [user = std::move(user)](const std::string& secret) { return basic_value(user, secret); });
+    return in_field("Authorization", std::move(password),
+                    [user = std::move(user)](const std::string& secret) { return basic_value(user, secret); });
 }
 
 std::shared_ptr<HttpCredential> http_bearer(HttpSecret token) {
-    return std::make_shared<SecretField>("Authorization", std::move(token),
-                                         [](const std::string& secret) { return "Bearer " + secret; });
+    return in_field("Authorization", std::move(token), [](const std::string& secret) { return "Bearer " + secret; });
 }
 
 std::shared_ptr<HttpCredential> http_api_key(std::string field, HttpSecret key) {
-    return std::make_shared<SecretField>(std::move(field), std::move(key), [](const std::string& secret) { return secret; });
+    return in_field(std::move(field), std::move(key), [](const std::string& secret) { return secret; });
+}
+
+std::shared_ptr<HttpCredential> http_query_key(std::string parameter, HttpSecret key) {
+    return std::make_shared<SecretProof>(std::move(key), [parameter = std::move(parameter)](const std::string& secret) {
+        return HttpProof{{}, percent_encoded(parameter) + '=' + percent_encoded(secret)};
+    });
 }
 
 std::shared_ptr<HttpCredential> http_oauth2(HttpOAuth2 options, HttpClient& client, const Clock& clock) {

@@ -36,7 +36,7 @@ protected:
     CredentialsTest() : server(HttpServerOptions{}) {
         server.mount("/door", [this](const std::shared_ptr<HttpExchange>& exchange) {
             const std::lock_guard lock(mutex);
-            seen.push_back(std::string(exchange->request().fields.get(field)));
+            seen.push_back(field.empty() ? exchange->request().query : std::string(exchange->request().fields.get(field)));
             exchange->respond(http_text(good.count(seen.back()) != 0 ? 200 : 401, "text/plain", ""));
         });
         server.mount("/token", [this](const std::shared_ptr<HttpExchange>& exchange) {
@@ -88,6 +88,67 @@ TEST_F(CredentialsTest, PutsAKeyIntoItsField) {
     field = "X-Api-Key";
     good = {secret};
     EXPECT_EQ(ask(http_api_key("X-Api-Key", [this] { return secret; })).status, 200);
+}
+
+TEST_F(CredentialsTest, PutsAKeyIntoTheQuery) {
+    field.clear();
+    secret = "a b&c";
+    good = {"k%20y=a%20b%26c", "x=1&k%20y=a%20b%26c", "x=1&k%20y=new"};
+    const auto credential = http_query_key("k y", [this] { return secret; });
+    EXPECT_EQ(ask(credential).status, 200);
+    HttpCall with_query = call(credential);
+    with_query.url += "?x=1#part";
+    EXPECT_EQ(client.ask(with_query).status, 200);
+    secret = "new";
+    EXPECT_EQ(client.ask(with_query).status, 200);
+    good = {};
+    EXPECT_EQ(ask(credential).status, 401);
+}
+
+TEST_F(CredentialsTest, KeepsANewRefreshTokenBeforeItUsesTheAccessToken) {
+    good = {"Bearer t-1", "Bearer t-2"};
+    std::string refresh = "r 0";
+    HttpOAuth2 options = oauth();
+    options.grant = HttpOAuth2::Grant::kRefreshToken;
+    options.refresh_token = [&] { return refresh; };
+    options.keep_refresh_token = [&](const std::string& token) { refresh = token; };
+    const auto credential = http_oauth2(options, client, clock);
+    token_answer = R"({"access_token":"t-1","expires_in":600,"refresh_token":"r-1"})";
+    EXPECT_EQ(ask(credential).status, 200);
+    EXPECT_EQ(token_request.body, "grant_type=refresh_token&refresh_token=r%200&scope=a%20b");
+    EXPECT_EQ(refresh, "r-1");
+    clock.moved = clock.moved.load() + std::chrono::seconds(601);
+    token_answer = R"({"access_token":"t-2","expires_in":600})";
+    EXPECT_EQ(ask(credential).status, 200);
+    EXPECT_THAT(token_request.body, HasSubstr("refresh_token=r-1"));
+    EXPECT_EQ(refresh, "r-1") << "it stays the same where none comes";
+    clock.moved = clock.moved.load() + std::chrono::seconds(601);
+    token_status = 400;
+    token_answer = R"({"error":"invalid_grant"})";
+    EXPECT_EQ(ask(credential).error->code(), "HTTP-081");
+    options.keep_refresh_token = [](const std::string&) { throw Error(Fault::kConfig, "CRYPTO-011", "writing", "disk full"); };
+    token_status = 200;
+    token_answer = R"({"access_token":"t-1","refresh_token":"r-2"})";
+    EXPECT_EQ(ask(http_oauth2(options, client, clock)).error->code(), "HTTP-081");
+}
+
+TEST_F(CredentialsTest, AsksForATokenWithASignedAssertion) {
+    good = {"Bearer t-1"};
+    const crypto::SigningKey key = crypto::SigningKey::generate(crypto::Algorithm::kRs256);
+    secret = key.pem();
+    HttpOAuth2 options = oauth();
+    options.grant = HttpOAuth2::Grant::kAssertion;
+    options.subject = "bus@campus";
+    options.audience = "https://login.example.edu";
+    EXPECT_EQ(ask(http_oauth2(options, client, clock)).status, 200);
+    EXPECT_THAT(token_request.body, testing::StartsWith("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&"));
+    EXPECT_FALSE(token_request.fields.has("Authorization"));
+    const std::string marker = "&assertion=";
+    crypto::JwsPolicy policy;
+    policy.algorithms = {crypto::Algorithm::kRs256};
+    const crypto::Jws jws = crypto::verify_jws(token_request.body.substr(token_request.body.find(marker) + marker.size()),
+                                               policy, [&](const crypto::JwsHeader&) { return key.public_key(); });
+    EXPECT_THAT(jws.payload, HasSubstr(R"("iss":"clr bus","sub":"bus@campus","aud":"https://login.example.edu")"));
 }
 
 TEST_F(CredentialsTest, UsesARotatedSecretFromTheNextCallOn) {

@@ -40,7 +40,7 @@ bool belongs_to_us(std::string_view name) {
 
 }  // namespace
 
-HttpTransfer::HttpTransfer(HttpCall given, HttpFields credential, Executor* runs, HttpDone finish)
+HttpTransfer::HttpTransfer(HttpCall given, HttpProof credential, Executor* runs, HttpDone finish)
     : call(std::move(given)),
       own(std::move(credential)),
       executor(runs),
@@ -50,7 +50,7 @@ HttpTransfer::HttpTransfer(HttpCall given, HttpFields credential, Executor* runs
     answer_.origin = http_origin(url_);
     if (!is_http_token(method_)) throw Error(Fault::kPoison, "HTTP-071", "writing a request", "the method is no token");
     for (const auto& [name, value] : call.fields.entries()) check_field(name, value);
-    for (const auto& [name, value] : own.entries()) check_field(name, value);
+    for (const auto& [name, value] : own.fields.entries()) check_field(name, value);
     easy_ = curl_easy_init();
     if (easy_ == nullptr) throw Error(Fault::kAway, "HTTP-072", "preparing a call", "no memory");
     try {
@@ -70,7 +70,9 @@ HttpTransfer::~HttpTransfer() {
 // All that a call needs, and everything off that libcurl would do by itself.
 void HttpTransfer::prepare() {
     const HttpFarSide& far = call.far_side ? *call.far_side : default_far_side();
-    curl_set(easy_, CURLOPT_URL, url_.c_str());
+    // Who we are is for the origin that was asked, and no other one.
+    const bool known = http_origin(url_) == http_origin(call.url);
+    curl_set(easy_, CURLOPT_URL, (known ? http_with_query(url_, own.query) : url_).c_str());
     curl_set(easy_, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_set(easy_, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
     curl_set(easy_, CURLOPT_HTTP09_ALLOWED, 0L);
@@ -118,8 +120,7 @@ void HttpTransfer::prepare() {
         }
     };
     add_all(call.fields);
-    // Who we are is for the origin that was asked, and no other one.
-    if (http_origin(url_) == http_origin(call.url)) add_all(own);
+    if (known) add_all(own.fields);
     if (!typed) add("Content-Type:");
     if (!call.fields.has("User-Agent")) add("User-Agent: clrbus");
     if (!call.fields.has("Accept")) add("Accept: */*");

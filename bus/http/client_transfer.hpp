@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "http/client.hpp"
+#include "http/client_credentials.hpp"
 
 namespace clrbus {
 
@@ -15,8 +16,8 @@ class SpoolFile;
 class HttpTransfer {
 public:
     // Throws Error(kPoison, "HTTP-071") for a method or field that would break the head, Error(kConfig, "HTTP-070") for the
-    // URL. own: fields of the credential, sent to the origin of the call alone.
-    HttpTransfer(HttpCall call, HttpFields own, Executor* executor, HttpDone done);
+    // URL. own: of the credential, shown to the origin of the call alone.
+    HttpTransfer(HttpCall call, HttpProof own, Executor* executor, HttpDone done);
     ~HttpTransfer();
     HttpTransfer(const HttpTransfer&) = delete;
     HttpTransfer& operator=(const HttpTransfer&) = delete;
@@ -28,7 +29,7 @@ public:
     void fail(Error error) { answer_.error = std::move(error); }
 
     HttpCall call;
-    HttpFields own;
+    HttpProof own;
     Executor* executor;  // null: on the client's own thread
     HttpDone done;
     bool renewed = false;  // asked again with a new credential

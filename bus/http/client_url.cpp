@@ -71,6 +71,22 @@ std::string http_redirect(std::string_view text, std::string_view location, cons
     return url_read(out) ? out : std::string();
 }
 
+std::string http_with_query(std::string_view url, std::string_view query) {
+    const std::size_t end = std::min(url.find('#'), url.size());
+    std::string out(url.substr(0, end));
+    if (!query.empty()) {
+        const std::size_t mark = out.find('?');
+        if (mark == std::string::npos) {
+            out += '?';
+        } else if (mark + 1 != out.size() && out.back() != '&') {
+            out += '&';
+        }
+        out += query;
+    }
+    out += url.substr(end);
+    return out;
+}
+
 bool is_http_token(std::string_view text) {
     return !text.empty() && text.size() <= 256 && std::all_of(text.begin(), text.end(), [](unsigned char c) {
         return std::isalnum(c) != 0 || std::string_view("!#$%&'*+-.^_`|~").find(static_cast<char>(c)) != std::string_view::npos;

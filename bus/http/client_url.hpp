@@ -11,6 +11,9 @@ namespace clrbus {
 // user in it, an origin that is neither its own nor allowed.
 std::string http_redirect(std::string_view url, std::string_view location, const std::vector<std::string>& allowed);
 
+// query ("a=1&b=2", percent-encoded) in addition to what the URL has; "" = as it is.
+std::string http_with_query(std::string_view url, std::string_view query);
+
 // A token of RFC 9110: names of methods and fields.
 bool is_http_token(std::string_view text);
 // No control character but tab.
