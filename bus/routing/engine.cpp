@@ -7,6 +7,7 @@
 #include "core/log.hpp"
 #include "routing/endpoints.hpp"
 #include "routing/faults.hpp"
+#include "routing/journey.hpp"
 #include "routing/route_graph.hpp"
 #include "storage/originals.hpp"
 
@@ -201,7 +202,7 @@ std::shared_ptr<RouteWorker> RouteEngine::make_worker(const std::shared_ptr<cons
         route,
         WorkerParts{parts_.queues, parts_.originals, receipts_, guard_, parts_.clock,
                     own != nullptr ? own->steps : parts_.workers, own != nullptr ? own->splits : parts_.splits, keeper_,
-                    parts_.endpoints, suspects_, order},
+                    parts_.endpoints, parts_.hasher, suspects_, order},
         before);
     if (order && !learned) order->learn([&worker](const TakenMessage& message) { return worker->order_hash(message); });
     return worker;
@@ -377,6 +378,10 @@ void RouteEngine::replay(const std::string& route, std::uint64_t sequence, Commi
         if (options.from == ReplayOptions::From::kStart && !dead.headers.has(header::kPosition))
             unit.notes.push_back({split_note(route, dead.message.message_id()), std::nullopt});
     }
+    trace::Visit visit = visit_of("dead/" + route, dead, parts_.clock.now());
+    visit.state = trace::VisitState::kReplayed;
+    add_outputs(visit, unit.outputs);
+    trace::append_visit(unit.visits, visit);
     parts_.queues.commit(std::move(unit), parts_.workers, std::move(done));
 }
 
@@ -420,8 +425,12 @@ void RouteEngine::discard(const std::string& route, std::uint64_t sequence, Comm
     Unit unit;
     unit.settled.push_back({"dead/" + route, sequence});
     const auto found = parts_.queues.browse("dead/" + route, sequence, 1);
-    if (!found.empty() && found.front().sequence == sequence)
+    if (!found.empty() && found.front().sequence == sequence) {
         unit.notes.push_back({split_note(route, found.front().message.message_id()), std::nullopt});
+        trace::Visit visit = visit_of("dead/" + route, found.front(), parts_.clock.now());
+        visit.state = trace::VisitState::kDiscarded;
+        trace::append_visit(unit.visits, visit);
+    }
     parts_.queues.commit(std::move(unit), parts_.workers, std::move(done));
 }
 

@@ -40,6 +40,7 @@ public:
         std::function<bool(const CompiledRoute&)> runs{};
         // Its messages come from the process that keeps the books: they cannot be looked for here.
         bool remote = false;
+        const trace::KeyHasher* hasher = nullptr;  // of business keys; null: none are read
     };
     // Called with each route that is activated when its generation is known and before the number is written; fresh: it is a
     // new one. What it throws stops the activation.

@@ -7,6 +7,7 @@
 #include "crypto/hash.hpp"
 #include "routing/dead_edit.hpp"
 #include "routing/engine.hpp"
+#include "routing/journey.hpp"
 #include "routing/text_diff.hpp"
 #include "storage/originals.hpp"
 
@@ -68,6 +69,11 @@ DeadEdit RouteEngine::edit(const std::string& route, std::uint64_t sequence, con
     unit.notes.push_back({edit.note_name(), edit.encode()});
     unit.notes.push_back({"split/" + route + "/" + edit.id, std::nullopt});
     unit.ledger.push_back({route, Outcome::kMade, 1});
+    trace::Visit visit = visit_of("dead/" + route, dead, wish.at);
+    visit.id = edit.id;
+    visit.state = trace::VisitState::kCorrected;
+    visit.outputs.push_back({compiled->inbox(), edit.child});
+    trace::append_visit(unit.visits, visit);
     const auto done = std::make_shared<std::promise<CommitState>>();
     auto future = done->get_future();
     parts_.queues.commit(std::move(unit), parts_.workers, [done](CommitState state) { done->set_value(state); });

@@ -7,6 +7,7 @@
 #include "core/ids.hpp"
 #include "core/log.hpp"
 #include "routing/faults.hpp"
+#include "routing/journey.hpp"
 
 namespace clrbus {
 namespace {
@@ -159,6 +160,7 @@ void Outbox::settle(const std::shared_ptr<TakenMessage>& message, const SendResu
             Unit unit;
             unit.settled.push_back({message->queue, message->sequence});
             unit.ledger.push_back({endpoint_.queue, Outcome::kDelivered, 1});
+            tell(unit, *message, nullptr);
             return commit(std::move(unit), 1);
         }
         case SendResult::Kind::kAway:
@@ -176,6 +178,15 @@ void Outbox::settle(const std::shared_ptr<TakenMessage>& message, const SendResu
     }
 }
 
+void Outbox::tell(Unit& unit, const TakenMessage& message, const Error* error) const {
+    trace::Visit visit =
+        visit_of(message.queue, message.sequence, message.message.message_id(), message.headers, parts_.clock.now());
+    visit.bytes = message.message.body().size();
+    visit.attempts = message.attempts;
+    if (error != nullptr) add_fault(visit, *error, "endpoint " + endpoint_.name);
+    trace::append_visit(unit.visits, visit);
+}
+
 void Outbox::settle_dead(const TakenMessage& message, const Error& error) {
     Headers headers = message.headers;
     headers.set(kEndpointHeader, endpoint_.queue);
@@ -185,6 +196,7 @@ void Outbox::settle_dead(const TakenMessage& message, const Error& error) {
         dead_letter(endpoint_.route, message.message, headers, error, parts_.clock.now(), message.attempts + 1));
     unit.settled.push_back({message.queue, message.sequence});
     unit.ledger.push_back({endpoint_.queue, Outcome::kDead, 1});
+    tell(unit, message, &error);
     log::warn("endpoint", std::string("dead letter: ") + error.what());
     counter("clrbus_dead_letters_total{route=\"" + endpoint_.route + "\"}").add();
     bool paused = false;

@@ -67,6 +67,7 @@ public:
 private:
     void take(TakenMessage message);
     void settle(const std::shared_ptr<TakenMessage>& message, const SendResult& result, bool probe);
+    void tell(Unit& unit, const TakenMessage& message, const Error* error) const;
     void settle_dead(const TakenMessage& message, const Error& error);
     void far_side_is_there(bool delivered);
     void far_side_is_away(const SendResult& result, bool probe, std::uint64_t sequence);

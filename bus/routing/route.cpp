@@ -105,6 +105,12 @@ std::shared_ptr<const CompiledRoute> CompiledRoute::compile(const Config& elemen
             route->attempts_.most = static_cast<std::uint32_t>(attempts.get_int("most", 8));
             route->attempts_.first = attempts.get_duration("first", std::chrono::seconds(2));
             route->attempts_.factor = std::stod(attempts.get("factor", "2"));
+        } else if (child.name() == "key") {
+            const std::string name = child.require("name");
+            for (const BusinessKey& key : route->keys_) {
+                if (key.name == name) child.fail("ROUTE-064", "name", "another key of the route has this name");
+            }
+            route->keys_.push_back({name, assets.xpath(child, "xpath"), child.get("personal", "yes") != "no"});
         } else {
             steps.push_back(child);
         }

@@ -11,6 +11,7 @@
 
 #include "config/config.hpp"
 #include "routing/format.hpp"
+#include "routing/journey.hpp"
 #include "routing/route_endpoint.hpp"
 #include "routing/step.hpp"
 
@@ -57,6 +58,7 @@ public:
     const std::optional<OrderPlan>& order() const { return order_; }
     // It keeps what waits in this state directory: not to be had where the queues are another broker's.
     bool needs_local_state() const { return order_ || !stateful_.empty(); }
+    const std::vector<BusinessKey>& keys() const { return keys_; }
     const Steps& steps() const { return steps_; }                             // behind the split
     const std::vector<StatefulStep*>& stateful() const { return stateful_; }  // among them, those inside others too
     const std::vector<RouteEndpoint>& endpoints() const { return endpoints_; }
@@ -101,6 +103,7 @@ private:
     std::vector<std::filesystem::path> dependencies_;
     std::optional<SplitPlan> split_;
     std::optional<OrderPlan> order_;
+    std::vector<BusinessKey> keys_;
     Steps steps_;
     std::vector<RouteEndpoint> endpoints_;
     std::vector<StatefulStep*> stateful_;  // in steps_

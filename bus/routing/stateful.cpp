@@ -11,6 +11,7 @@
 #include "crypto/hash.hpp"
 #include "routing/continuation.hpp"
 #include "routing/faults.hpp"
+#include "routing/journey.hpp"
 #include "routing/receipts.hpp"
 #include "routing/route.hpp"
 #include "routing/step_keeper.hpp"
@@ -89,6 +90,10 @@ void StatefulStep::go_on(Unit& unit, const Settle& parts, const BrowsedMessage& 
     put.headers = without_wait_facts(message.headers);
     put.headers.set(header::kAtStep, goes_on_at_itself() ? name() : next()->name());
     unit.settled.push_back({parts.queue, message.sequence});
+    trace::Visit visit = visit_of(parts.queue, message, parts.now);
+    visit.state = trace::VisitState::kWentOn;
+    visit.outputs.push_back({put.queue, visit.id});
+    trace::append_visit(unit.visits, visit);
     unit.outputs.push_back(std::move(put));
 }
 
@@ -96,6 +101,9 @@ void StatefulStep::dead(Unit& unit, const Settle& parts, const BrowsedMessage& m
     Headers headers = without_wait_facts(message.headers);
     headers.set(header::kAtStep, name());  // replayed, it comes here again
     headers.set(header::kDeadStep, name());
+    trace::Visit visit = visit_of(parts.queue, message, parts.now);
+    add_fault(visit, error, name());
+    trace::append_visit(unit.visits, visit);
     unit.outputs.push_back(dead_letter(parts.route, message.message, headers, error, parts.now));
     unit.settled.push_back({parts.queue, message.sequence});
     unit.ledger.push_back({parts.route.id(), Outcome::kDead, 1});
@@ -105,8 +113,13 @@ void StatefulStep::dead(Unit& unit, const Settle& parts, const BrowsedMessage& m
 }
 
 void StatefulStep::end(Unit& unit, const Settle& parts, const BrowsedMessage& message, Outcome outcome,
-                       const std::string& reason) const {
+                       const std::string& reason, const Put* into) const {
     unit.settled.push_back({parts.queue, message.sequence});
+    trace::Visit visit = visit_of(parts.queue, message, parts.now);
+    visit.state = visit_state_of(outcome);
+    visit.reason = reason;
+    if (into != nullptr) visit.outputs.push_back({into->queue, into->message.message_id()});
+    trace::append_visit(unit.visits, visit);
     unit.ledger.push_back({parts.route.id(), outcome, 1});
     receipt_of(unit, parts, message,
                {.state = std::string(to_string(outcome)), .code = {}, .path = {}, .expected = {}, .reason = reason});

@@ -87,7 +87,9 @@ public:
     // Pieces of Units.
     void go_on(Unit& unit, const Settle& parts, const BrowsedMessage& message) const;
     void dead(Unit& unit, const Settle& parts, const BrowsedMessage& message, const Error& error) const;
-    void end(Unit& unit, const Settle& parts, const BrowsedMessage& message, Outcome outcome, const std::string& reason) const;
+    // into: what it became a part of.
+    void end(Unit& unit, const Settle& parts, const BrowsedMessage& message, Outcome outcome, const std::string& reason,
+             const Put* into = nullptr) const;
     static Headers without_wait_facts(Headers headers);
 
 protected:

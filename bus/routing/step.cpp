@@ -8,6 +8,7 @@
 #include "config/config.hpp"
 #include "core/error.hpp"
 #include "core/ids.hpp"
+#include "routing/journey.hpp"
 #include "routing/route.hpp"
 #include "xml/xpath.hpp"
 
@@ -35,6 +36,7 @@ Work Work::fork() const {
     out.services = services;
     out.message = message;
     out.watch = watch;
+    out.keyed = true;  // they are the message's, not the branch's
     out.media_type = media_type;
     return out;
 }
@@ -83,6 +85,7 @@ void Step::next(const Step* step) {
 namespace {
 
 Flow apply_one(const Step& step, Work& work) {
+    if (work.parsed && !work.keyed) take_keys(work);
     try {
         if (work.watch == nullptr) return step.apply(work);
         work.watch->comes(step, work);

@@ -11,6 +11,7 @@
 #include "core/log.hpp"
 #include "crypto/aead.hpp"
 #include "routing/faults.hpp"
+#include "routing/journey.hpp"
 
 namespace clrbus {
 namespace {
@@ -364,6 +365,9 @@ bool StepKeeper::bury(Entry& entry) {
     for (const BrowsedMessage& message : messages) {
         Headers headers = StatefulStep::without_wait_facts(message.headers);
         headers.set(header::kDeadStep, headers.get(header::kAtStep));
+        trace::Visit visit = visit_of(entry.queue, message, parts_.clock.now());
+        add_fault(visit, error, headers.get(header::kDeadStep));
+        trace::append_visit(unit.visits, visit);
         unit.outputs.push_back(dead_letter(*entry.route, message.message, headers, error, parts_.clock.now()));
         unit.settled.push_back({entry.queue, message.sequence});
         unit.ledger.push_back({entry.route->id(), Outcome::kDead, 1});

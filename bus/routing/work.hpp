@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -13,6 +14,7 @@
 
 #include "broker/queues.hpp"
 #include "core/headers.hpp"
+#include "trace/visit.hpp"
 #include "xml/document.hpp"
 
 namespace clrbus {
@@ -22,6 +24,9 @@ class CompiledRoute;
 class Endpoints;
 class StepKeeper;
 class XPath;
+namespace trace {
+class KeyHasher;
+}
 namespace storage {
 class Originals;
 class StepTables;
@@ -35,6 +40,7 @@ struct StepServices {
     Endpoints* endpoints = nullptr;               // whom steps ask
     StepKeeper* keeper = nullptr;                 // of steps with state
     const std::atomic<bool>* stopping = nullptr;  // what takes long gives up when it is set, as away
+    const trace::KeyHasher* hasher = nullptr;     // null: nobody asks for business keys
 };
 
 class Step;
@@ -61,6 +67,9 @@ struct Work {
     const StepServices* services = nullptr;  // null in a dry run
     const Message* message = nullptr;        // in hand; null for a child of a split and in a dry run
     StepWatch* watch = nullptr;              // null in a running bus
+    std::vector<trace::VisitKey> keys = {};  // of the document as it came
+    bool keyed = false;                      // they were read
+    std::chrono::steady_clock::time_point began = {};
 
     std::string media_type = {};  // of the body, when a marshal made it
     // What it causes:

@@ -10,6 +10,7 @@
 #include "crypto/hash.hpp"
 #include "routing/continuation.hpp"
 #include "routing/faults.hpp"
+#include "routing/journey.hpp"
 #include "routing/replay.hpp"
 #include "routing/splitter.hpp"
 #include "routing/step_keeper.hpp"
@@ -54,7 +55,7 @@ std::vector<std::string> step_queues(const Unit& unit) {
 RouteWorker::RouteWorker(std::shared_ptr<const CompiledRoute> route, WorkerParts parts, const RouteState& before)
     : route_(std::move(route)),
       parts_(parts),
-      services_{&parts.queues, &parts.originals, &parts.clock, parts.endpoints, &parts.keeper, &stopping_},
+      services_{&parts.queues, &parts.originals, &parts.clock, parts.endpoints, &parts.keeper, &stopping_, parts.hasher},
       state_(before) {
     state_.id = route_->id();
     state_.generation = route_->generation;
@@ -290,6 +291,7 @@ void RouteWorker::run(TakenMessage message) {
     work.source_number = source_number_of(message);
     work.services = &services_;
     work.message = &message.message;
+    work.began = parts_.clock.steady();
     std::string joined;  // a body of several data sections has no single view
     try {
         if (id.empty()) work.id = name_uuid(kOutputNamespace, route_->inbox() + "\n" + std::to_string(message.sequence));
@@ -316,6 +318,7 @@ void RouteWorker::run(TakenMessage message) {
             if (spooled) work.body = loaded = load_spooled(message);
             work.headers.set(header::kDeadStep, message.headers.get(header::kAtStep));
             continue_work(work);
+            work.keyed = true;  // when it first came
             work.headers.remove(header::kDeadStep);
             return run_whole(message, work);
         }
@@ -338,6 +341,7 @@ void RouteWorker::run(TakenMessage message) {
                     Work parent{.route = *route_, .id = id, .body = message.message.body(), .headers = headers, .document = {}};
                     parent.source_number = number;
                     parent.services = &services_;
+                    parent.began = parts_.clock.steady();
                     run_split(message, parent);
                     const std::lock_guard lock(mutex_);
                     --splitting_;
@@ -387,6 +391,7 @@ void RouteWorker::forget_suspect(Unit& unit, const TakenMessage& message) const 
 void RouteWorker::finish(Unit& unit, const TakenMessage& message, const Work& work, Outcome outcome) {
     unit.settled.push_back({message.queue, message.sequence});
     unit.ledger.push_back({route_->id(), outcome, 1});
+    tell(unit, message, work, visit_state_of(outcome));
     forget_suspect(unit, message);
     if (message.headers.has(kReceiptHeader)) {
         Inbox::State state;
@@ -394,6 +399,29 @@ void RouteWorker::finish(Unit& unit, const TakenMessage& message, const Work& wo
         state.reason = work.filtered;
         parts_.receipts.settle(unit, route_->id(), receipt_id(message, work), state);
     }
+}
+
+// What became of the message in hand; the Unit's outputs are its.
+void RouteWorker::tell(Unit& unit, const TakenMessage& message, const Work& work, trace::VisitState state,
+                       const Error* error) const {
+    trace::Visit visit = visit_of(message.queue, message.sequence, work.id, message.headers, parts_.clock.now());
+    visit.state = state;
+    visit.child_of_split = visit.position != 0 && !visit.parent.empty() && route_->split().has_value();
+    visit.generation = route_->generation;
+    visit.took = took_since(work.began);
+    visit.bytes = message.message.body().size();
+    visit.attempts = message.attempts;
+    visit.reason = work.filtered;
+    visit.keys = work.keys;
+    if (error != nullptr) add_fault(visit, *error, work.headers.get(header::kDeadStep));
+    add_outputs(visit, unit.outputs);
+    trace::append_visit(unit.visits, visit);
+}
+
+std::uint64_t RouteWorker::took_since(std::chrono::steady_clock::time_point began) const {
+    if (began == std::chrono::steady_clock::time_point{}) return 0;
+    const auto took = std::chrono::duration_cast<std::chrono::microseconds>(parts_.clock.steady() - began).count();
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(took, 0));
 }
 
 void RouteWorker::run_whole(const TakenMessage& message, Work& work) {
@@ -412,6 +440,7 @@ void RouteWorker::run_whole(const TakenMessage& message, Work& work) {
     const Outcome outcome = outcome_of(work, unit.outputs);
     if (work.goes_on) {
         unit.settled.push_back({message.queue, message.sequence});
+        tell(unit, message, work, trace::VisitState::kParked);
         forget_suspect(unit, message);
     } else {
         finish(unit, message, work, outcome);
@@ -467,6 +496,7 @@ void RouteWorker::settle_fault(const TakenMessage& message, const Work& work, co
         if (message.headers.has(name)) unit.outputs.back().headers.set(name, message.headers.get(name));
     }
     keep_document(unit.outputs.back(), *route_, work);
+    tell(unit, message, work, trace::VisitState::kDead, &error);
     unit.settled.push_back({message.queue, message.sequence});
     unit.ledger.push_back({route_->id(), Outcome::kDead, 1});
     forget_suspect(unit, message);

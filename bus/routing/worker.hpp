@@ -47,6 +47,7 @@ struct WorkerParts {
     Executor& splits;   // a split may wait for space: it has threads of its own
     StepKeeper& keeper;
     Endpoints* endpoints;             // whom steps ask; null: nobody
+    const trace::KeyHasher* hasher;   // of business keys; null: none are read
     const Suspects& suspects;         // read-only
     std::shared_ptr<KeyOrder> order;  // of a route with one, shared by its generations; else null
 };
@@ -114,6 +115,9 @@ private:
     void parse_whole(Work& work) const;
     void forget_suspect(Unit& unit, const TakenMessage& message) const;
     std::string load_spooled(const TakenMessage& message) const;
+    void tell(Unit& unit, const TakenMessage& message, const Work& work, trace::VisitState state,
+              const Error* error = nullptr) const;
+    std::uint64_t took_since(std::chrono::steady_clock::time_point began) const;
     void finish(Unit& unit, const TakenMessage& message, const Work& work, Outcome outcome);
 
     std::shared_ptr<const CompiledRoute> route_;  // shared with the engine; read-only

@@ -10,6 +10,7 @@
 #include "core/ids.hpp"
 #include "core/log.hpp"
 #include "routing/faults.hpp"
+#include "routing/journey.hpp"
 #include "routing/replay.hpp"
 #include "routing/splitter.hpp"
 #include "routing/step_keeper.hpp"
@@ -115,15 +116,32 @@ void RouteWorker::run_split(const TakenMessage& message, Work& parent) {
         work.headers.set(header::kParent, parent.id);
         work.headers.remove(kReceiptHeader);
         work.headers.remove(kSplitSpooled);
+        work.began = parts_.clock.steady();
+        const std::size_t first_output = unit.outputs.size();
+        const auto tell_child = [&](trace::VisitState state, const Error* error) {
+            trace::Visit visit = visit_of(message.queue, 0, work.id, work.headers, parts_.clock.now());
+            visit.state = state;
+            visit.child_of_split = true;
+            visit.generation = route_->generation;
+            visit.took = took_since(work.began);
+            visit.bytes = record.raw.size();
+            visit.reason = work.filtered;
+            visit.keys = work.keys;
+            if (error != nullptr) add_fault(visit, *error, work.headers.get(header::kDeadStep));
+            add_outputs(visit, unit.outputs, first_output);
+            trace::append_visit(unit.visits, visit);
+        };
         try {
             if (record.broken != nullptr) throw Error(*record.broken);
             apply_steps(route_->steps(), work);
             suppress_outputs(work);
-            if (!work.goes_on) unit.ledger.push_back({route_->id(), outcome_of(work, work.outputs), 1});
+            const Outcome outcome = outcome_of(work, work.outputs);
+            if (!work.goes_on) unit.ledger.push_back({route_->id(), outcome, 1});
             for (Put& put : work.outputs) {
                 unit_bytes += put.message.size();
                 unit.outputs.push_back(std::move(put));
             }
+            tell_child(work.goes_on ? trace::VisitState::kParked : visit_state_of(outcome), nullptr);
             for (LedgerEntry& entry : work.ledger) unit.ledger.push_back(std::move(entry));
             dead_in_a_row = 0;
             for (Note& made : work.notes) unit.notes.push_back(std::move(made));
@@ -145,6 +163,7 @@ void RouteWorker::run_split(const TakenMessage& message, Work& parent) {
                 for (const auto& take_back : work.on_dead) take_back();
                 unit.outputs.push_back(dead_letter(*route_, body, work.headers, e, parts_.clock.now()));
                 keep_document(unit.outputs.back(), *route_, work);
+                tell_child(trace::VisitState::kDead, &e);
                 unit.ledger.push_back({route_->id(), Outcome::kDead, 1});
                 ++dead;
                 if (++dead_in_a_row >= kDeadInARow) last_code = e.code();
@@ -194,6 +213,7 @@ void RouteWorker::run_split(const TakenMessage& message, Work& parent) {
         Unit last;
         last.settled.push_back({message.queue, message.sequence});
         last.ledger.push_back({route_->id(), Outcome::kSplit, 1});
+        tell(last, message, parent, trace::VisitState::kSplit);
         last.notes.push_back({note, std::nullopt});
         forget_suspect(last, message);
         if (message.headers.has(kReceiptHeader)) {

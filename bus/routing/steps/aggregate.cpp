@@ -187,8 +187,9 @@ public:
                 end(unit, parts, message, same ? Outcome::kDuplicate : Outcome::kDiscarded,
                     same ? "the group has this message already" : "the group was complete when the message came");
         } else {
-            for (const BrowsedMessage& message : messages) end(unit, parts, message, Outcome::kAggregated, "");
-            unit.outputs.push_back(result(parts, group, messages));
+            Put whole = result(parts, group, messages);
+            for (const BrowsedMessage& message : messages) end(unit, parts, message, Outcome::kAggregated, "", &whole);
+            unit.outputs.push_back(std::move(whole));
             unit.ledger.push_back({parts.route.id(), Outcome::kMade, 1});
             counter("clrbus_aggregated_total{route=\"" + parts.route.id() + "\",by=\"" + group.why + "\"}").add();
         }
