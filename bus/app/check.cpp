@@ -5,7 +5,10 @@
 #include <boost/json/serialize.hpp>
 #include <chrono>
 #include <iostream>
+#include <optional>
+#include <regex>
 #include <thread>
+#include <utility>
 
 #include "adapter/adapter.hpp"
 #include "all_adapters.hpp"
@@ -14,6 +17,7 @@
 #include "app/endpoint_factory.hpp"
 #include "app/secrets.hpp"
 #include "app/settings.hpp"
+#include "config/loader.hpp"
 #include "core/executor.hpp"
 #include "http/client.hpp"
 #include "routing/assets.hpp"
@@ -21,86 +25,130 @@
 #include "routing/inbox.hpp"
 #include "routing/remote.hpp"
 #include "routing/route.hpp"
+#include "workbench/check_files.hpp"
+#include "workbench/check_routes.hpp"
+#include "workbench/findings.hpp"
+#include "xml/parser.hpp"
+#include "xml/schemas.hpp"
 
 namespace clrbus::app {
 namespace {
 
 constexpr std::chrono::seconds kBrokerAnswers{10};
 
-struct Found {
-    std::string severity;  // error, warning
-    std::string code, text;
+using workbench::Finding;
+using workbench::Findings;
+using Severity = Finding::Severity;
+
+// Stands in for the inbox while a door is made, and never takes anything.
+class CheckInbox : public Inbox {
+public:
+    CheckInbox(std::string route, std::uint64_t most) : route_(std::move(route)), most_(most) {}
+    const std::string& route() const override { return route_; }
+    bool open() const override { return false; }
+    void put(Incoming, std::function<void(Receipt)> done) override { done({}); }
+    std::uint64_t spool_above() const override { return 256U << 10; }
+    std::filesystem::path spool_folder() const override { return {}; }
+    std::uint64_t max_bytes() const override { return most_; }
+    std::optional<std::string> checkpoint(std::string_view) const override { return std::nullopt; }
+    void mark(Incoming::Checkpoint, std::function<void(bool)> done) override { done(false); }
+    const Reduce* reduce() const override { return nullptr; }
+    std::optional<State> state_of(const std::string&) const override { return std::nullopt; }
+
+private:
+    std::string route_;
+    std::uint64_t most_;
 };
 
-void check_doors(const CompiledRoute& route, std::vector<Found>& found) {
-    const auto adapters = adapters::all_adapters();
-    for (const Config& door : route.doors()) {
-        try {
-            make_reduction(door, route.split());
+bool listens_to(const Settings& settings, std::initializer_list<Listen::Protocol> protocols) {
+    return std::any_of(settings.listens.begin(), settings.listens.end(), [&](const Listen& listen) {
+        return std::find(protocols.begin(), protocols.end(), listen.protocol) != protocols.end();
+    });
+}
+
+const AdapterInfo* adapter_with(std::string_view namespace_uri) {
+    for (const AdapterInfo* one : adapters::all_adapters())
+        if (one->namespace_uri == namespace_uri) return one;
+    return nullptr;
+}
+
+// Each endpoint made as it would be, without a call, and each door without opening it.
+class EndpointCheck {
+public:
+    EndpointCheck(const Settings& settings, const Secrets& secrets, Findings& found)
+        : settings_(settings), found_(found), pool_(1, "check") {
+        context_.client = &client_;
+        context_.executor = &pool_;
+        context_.clock = &system_clock();
+        context_.state_dir = std::filesystem::temp_directory_path() / "clrbus-check";  // nothing is made there
+        context_.secret = [&secrets](std::string_view name) { return secrets.get(name); };
+        found.known("CHECK-001", [] {
+            std::vector<std::string> names;
+            for (const AdapterInfo* one : adapters::all_adapters()) names.emplace_back(one->namespace_uri);
+            return names;
+        });
+    }
+
+    void check(const CompiledRoute& route) {
+        for (const Config& door : route.doors()) {
             const Config endpoint = door.children().front();
-            const bool known = std::any_of(adapters.begin(), adapters.end(),
-                                           [&](const AdapterInfo* a) { return a->namespace_uri == endpoint.namespace_uri(); });
-            if (!known)
-                endpoint.fail("CHECK-001", "no adapter has the namespace '" + std::string(endpoint.namespace_uri()) + "'");
+            attempt(route, endpoint, [&] {
+                make_reduction(door, route.split());
+                const AdapterInfo* adapter = adapter_with(endpoint.namespace_uri());
+                if (adapter == nullptr)
+                    endpoint.fail("CHECK-001", "no adapter has the namespace '" + std::string(endpoint.namespace_uri()) + "'");
+                if (adapter->source == nullptr) endpoint.fail("CHECK-003", std::string(adapter->name) + " is no door");
+                CheckInbox inbox(route.id(), route.max_bytes());
+                context_.inbox = &inbox;
+                const auto source = adapter->source(context_);
+            });
+            context_.inbox = nullptr;
+        }
+        for (const RouteEndpoint& endpoint : route.endpoints()) attempt(route, endpoint.element, [&] { make_sink(context_); });
+        for (const Config& element : asked_elements(route.element()))
+            attempt(route, element, [&] { make_responder(context_); });
+    }
+
+private:
+    template <typename Make>
+    void attempt(const CompiledRoute& route, const Config& element, const Make& make) {
+        try {
+            context_.config = element;
+            make();
         } catch (const Error& e) {
-            found.push_back({"error", e.code(), e.what()});
+            // No server is started here: whether there would be one, the configuration says.
+            if (e.code() == "HTL-013" && listens_to(settings_, {Listen::Protocol::kHttp, Listen::Protocol::kHttps})) return;
+            found_.add(e, route.id(), element);
         }
     }
-    const auto advise = [&](const char* attribute, const char* why) {
-        if (!route.element().has(attribute))
-            found.push_back({"warning", "CHECK-002",
-                             route.element().where().text() + ": route '" + route.id() + "' has no " + attribute + ": " + why});
-    };
-    advise("steward", "nobody answers for its claims");
-    advise("refresh", "a late source cannot be told from a quiet one");
-    advise("retain", "its originals are kept for ever");
-}
 
-// Each endpoint made as it would be, without a call.
-void check_endpoints(const std::vector<std::shared_ptr<const CompiledRoute>>& routes, const Secrets& secrets,
-                     std::vector<Found>& found) {
-    HttpClient client;
-    ThreadPool pool(1, "check");
-    AdapterContext context;
-    context.client = &client;
-    context.executor = &pool;
-    context.clock = &system_clock();
-    context.secret = [&secrets](std::string_view name) { return secrets.get(name); };
-    for (const auto& route : routes) {
-        const auto attempt = [&](const Config& element, const auto& make) {
-            try {
-                context.config = element;
-                make(context);
-            } catch (const Error& e) {
-                found.push_back({"error", e.code(), e.what()});
-            }
-        };
-        for (const RouteEndpoint& endpoint : route->endpoints()) attempt(endpoint.element, make_sink);
-        for (const Config& element : asked_elements(route->element())) attempt(element, make_responder);
-    }
-}
+    const Settings& settings_;
+    Findings& found_;
+    HttpClient client_;
+    ThreadPool pool_;
+    AdapterContext context_;
+};
 
 // What runs in one process only, and what workers need.
-void check_sharing(const Settings& settings, const std::vector<std::shared_ptr<const CompiledRoute>>& routes,
-                   std::vector<Found>& found) {
+void check_sharing(const Settings& settings, const std::vector<std::shared_ptr<const CompiledRoute>>& routes, Findings& found) {
     for (const auto& route : routes) {
         if (const Config home = keeps_state(*route)) {
-            found.push_back({"warning", "LINK-012",
-                             home.where().text() + ": route '" + route->id() +
-                                 "' runs where the books are kept, not in workers: <" + std::string(home.name()) +
-                                 "> keeps its state in one process"});
+            found.add(Severity::kWarning, "LINK-012", home, "",
+                      "route '" + route->id() + "' runs where the books are kept, not in workers: <" +
+                          std::string(home.name()) + "> keeps its state in one process",
+                      "nothing, or another step", route->id());
         }
     }
     if (!settings.root.child("broker").has("originals-folder")) {
-        found.push_back({"warning", "LINK-013",
-                         settings.root.child("broker").where().text() +
-                             ": no originals-folder: workers cannot start (large messages lie in a folder that all share)"});
+        found.add(Severity::kWarning, "LINK-013", settings.root.child("broker"), "",
+                  "no originals-folder: workers cannot start (large messages lie in a folder that all share)",
+                  "originals-folder=\"a folder that all processes share\"");
     }
 }
 
 // Attaches to each queue, without taking anything.
-void ask_for_queues(const LinkOptions& link, const std::vector<std::shared_ptr<const CompiledRoute>>& routes,
-                    std::vector<Found>& found) {
+void ask_for_queues(const Config& broker, const LinkOptions& link,
+                    const std::vector<std::shared_ptr<const CompiledRoute>>& routes, Findings& found) {
     amqp::Client client(link.client);
     std::vector<std::string> names{link.results_name()};
     for (const auto& route : routes) {
@@ -123,52 +171,198 @@ void ask_for_queues(const LinkOptions& link, const std::vector<std::shared_ptr<c
     client.stop(kBrokerAnswers);
     if (!health.open) {
         const std::string why = health.error.empty() ? "no answer" : health.error;
-        found.push_back(
-            {"error", "LINK-014", "broker " + link.client.host + ":" + std::to_string(link.client.port) + ": " + why});
+        found.add(Severity::kError, "LINK-014", broker, "url",
+                  "broker " + link.client.host + ":" + std::to_string(link.client.port) + ": " + why, "a broker that answers");
         return;
     }
     for (const amqp::LinkHealth& one : health.links) {
-        if (!one.attached) found.push_back({"error", "LINK-015", "queue '" + one.address + "': " + one.error});
+        if (!one.attached)
+            found.add(Severity::kError, "LINK-015", broker, "url", "queue '" + one.address + "': " + one.error,
+                      "a queue of this name that we may attach to");
     }
+}
+
+// Every file that a configuration names, by itself: what cannot be read hides nothing else.
+class ConfigurationCheck {
+public:
+    ConfigurationCheck(const std::filesystem::path& file, const std::filesystem::path& overlay, Findings& found)
+        : file_(file), overlay_(overlay), found_(found) {}
+
+    // Nothing when it cannot be read at all.
+    std::optional<Settings> settings() {
+        try {
+            const auto schema = schemas_of(file_) / "configuration.xsd";
+            for (const auto& one : {file_, overlay_}) {
+                if (!one.empty()) validate(one, schema);
+            }
+            Settings out = read_settings(file_, overlay_);
+            root_ = out.root;
+            return out;
+        } catch (const Error& e) {
+            if (!invalid_) found_.add(e);  // what the schema refuses is said
+        }
+        return std::nullopt;
+    }
+
+    // What the reading stops at has a finding; these are the others of their kind.
+    void each() {
+        if (!root_) return;
+        const Config access = root_.child("access");
+        for (const Config& user : access.children("user"))
+            attempt([&] {
+                if (user.has("password-file") || user.has("password-env")) secret_of(user, "password", file_);
+            });
+        for (const Config& token : access.children("token")) attempt([&] { secret_of(token, "token", file_); });
+    }
+
+private:
+    // The first read_settings() that fails hides the rest; so users and tokens are looked at from the tree alone.
+    void validate(const std::filesystem::path& file, const std::filesystem::path& schema) {
+        const std::string bytes = read_file(file);
+        if (!root_) root_ = ConfigLoader(nullptr).load(file);
+        try {
+            XmlParser(Schemas::load({schema})).parse(bytes, file.string());
+        } catch (const ValidationError& e) {
+            for (const std::string kind : {"attribute", "element"}) {
+                found_.known(kind, [schema, kind] {
+                    std::vector<std::string> names;
+                    const std::string text = read_file(schema);
+                    const std::regex pattern("<xs:" + kind + " name=\"([^\"]+)\"");
+                    for (std::sregex_iterator at(text.begin(), text.end(), pattern), end; at != end; ++at)
+                        names.push_back((*at)[1]);
+                    return names;
+                });
+            }
+            found_.add(e);
+            invalid_ = true;
+        }
+    }
+    template <typename Make>
+    void attempt(const Make& make) {
+        try {
+            make();
+        } catch (const Error& e) {
+            found_.add(e);
+        }
+    }
+
+    const std::filesystem::path file_, overlay_;
+    Findings& found_;
+    Config root_;
+    bool invalid_ = false;
+};
+
+// Rights that name a route which is not there.
+void check_rights(const Settings& settings, const std::vector<std::string>& routes, Findings& found) {
+    found.known("CHECK-011", [&routes] { return routes; });
+    const auto look = [&](const Config& element) {
+        for (const std::string& right : words(element.get("may"))) {
+            const std::size_t colon = right.find(':');
+            if (colon == std::string::npos || (right.substr(0, colon) != "publish" && right.substr(0, colon) != "read"))
+                continue;
+            const std::string route = right.substr(colon + 1);
+            if (route.find_first_of("*/") != std::string::npos ||
+                std::find(routes.begin(), routes.end(), route) != routes.end())
+                continue;
+            found.add(Severity::kError, "CHECK-011", element, "may",
+                      "there is no route '" + route + "', to which " + element.get("name") + " has a right",
+                      "the id of a route");
+        }
+    };
+    for (const Config& user : settings.root.child("access").children("user")) look(user);
+    for (const Config& token : settings.root.child("access").children("token")) look(token);
+}
+
+bool may_publish(const Settings& settings, const std::string& route) {
+    const bool amqp = listens_to(settings, {Listen::Protocol::kAmqp, Listen::Protocol::kAmqps});
+    if (settings.development_access && amqp) return true;
+    const auto allows = [&](const std::vector<std::string>& may) {
+        return std::any_of(may.begin(), may.end(),
+                           [&](const std::string& right) { return right == "publish:*" || right == "publish:" + route; });
+    };
+    return (amqp && std::any_of(settings.users.begin(), settings.users.end(), [&](const User& u) { return allows(u.may); })) ||
+           std::any_of(settings.tokens.begin(), settings.tokens.end(), [&](const Token& t) { return allows(t.may); });
+}
+
+void show_findings(Findings& found, std::size_t routes, bool json) {
+    const std::vector<Finding>& all = found.sorted();
+    const bool good = found.good();
+    const auto severity = [](const Finding& f) { return f.severity == Severity::kError ? "error" : "warning"; };
+    if (json) {
+        boost::json::array list;
+        for (const Finding& f : all) {
+            list.push_back(boost::json::object{{"severity", severity(f)},
+                                               {"code", f.code},
+                                               {"file", f.file},
+                                               {"line", f.line},
+                                               {"column", f.column},
+                                               {"route", f.route},
+                                               {"text", f.text},
+                                               {"expected", f.expected},
+                                               {"nearest", f.nearest}});
+        }
+        std::cout << boost::json::serialize(boost::json::object{{"good", good}, {"routes", routes}, {"found", std::move(list)}})
+                  << '\n';
+        return;
+    }
+    for (const Finding& f : all) {
+        std::cout << f.file << ':' << f.line << ':' << f.column << ": " << severity(f) << ": " << f.code << ": " << f.text;
+        if (!f.nearest.empty()) std::cout << " (did you mean '" << f.nearest << "'?)";
+        std::cout << "; expected: " << f.expected << '\n';
+    }
+    std::cout << routes << " routes, " << all.size() << " findings: " << (good ? "can be deployed" : "NOT to be deployed")
+              << '\n';
 }
 
 }  // namespace
 
-int check(const std::filesystem::path& config, const std::filesystem::path& overlay, bool json, bool broker) {
-    std::vector<Found> found;
+int check(const CheckOptions& options) {
+    Findings found;
     std::size_t routes = 0;
+    ConfigurationCheck configuration(options.config, options.overlay, found);
+    const std::optional<Settings> settings = configuration.settings();
+    configuration.each();
     try {
-        const Settings settings = read_settings(config, overlay);
-        const Secrets secrets(settings.root, settings.file);
-        RouteAssets assets(asset_folders(settings, &secrets));
-        const LoadedRoutes loaded = load_routes(settings.routes, assets);
-        routes = loaded.routes.size();
-        assets.compile_all();
-        for (const Error& e : loaded.errors) found.push_back({"error", e.code(), e.what()});
-        for (const auto& route : loaded.routes) check_doors(*route, found);
-        check_endpoints(loaded.routes, secrets, found);
-        if (const auto link = broker_link(settings)) {
-            check_sharing(settings, loaded.routes, found);
-            if (broker) ask_for_queues(*link, loaded.routes, found);
-        } else if (broker) {
-            found.push_back({"error", "LINK-011", settings.file.string() + ": --broker asks for a <broker url>"});
+        if (settings) {
+            workbench::check_secrets(settings->root, found);
+            std::optional<Secrets> secrets;
+            try {
+                secrets.emplace(settings->root, settings->file);
+            } catch (const Error& e) {
+                found.add(e);
+            }
+            RouteAssets assets(asset_folders(*settings, secrets ? &*secrets : nullptr));
+            const auto checked = workbench::check_routes(
+                {settings->routes, [&](const std::string& route) { return may_publish(*settings, route); }}, assets, found);
+            routes = checked.routes.size();
+            for (const Config& element : checked.elements) workbench::check_secrets(element, found);
+            check_rights(*settings, checked.ids, found);
+            if (secrets) {
+                found.known("CONF-034", [&] {
+                    std::vector<std::string> names;
+                    for (const Config& one : settings->root.children("secret")) names.push_back(one.get("name"));
+                    return names;
+                });
+                EndpointCheck endpoints(*settings, *secrets, found);
+                for (const auto& route : checked.routes) endpoints.check(*route);
+            }
+            if (const auto link = broker_link(*settings)) {
+                check_sharing(*settings, checked.routes, found);
+                if (options.broker) ask_for_queues(settings->root.child("broker"), *link, checked.routes, found);
+            } else if (options.broker) {
+                found.add(Error(Fault::kConfig, "LINK-011", "--broker", settings->root.where(), "asks for a <broker url>"));
+            }
+            for (const auto& folder : {settings->routes, settings->transforms, settings->codes, settings->programs})
+                if (!folder.empty()) workbench::check_secrets_below(folder, found);
+            workbench::check_writable({settings->file, settings->file.parent_path(), options.overlay, settings->routes,
+                                       settings->schemas, settings->transforms, settings->codes, settings->programs},
+                                      found);
         }
     } catch (const Error& e) {
-        found.push_back({"error", e.code(), e.what()});
+        found.add(e);
     }
-    const bool good = std::none_of(found.begin(), found.end(), [](const Found& f) { return f.severity == "error"; });
-    if (json) {
-        boost::json::array list;
-        for (const Found& f : found)
-            list.push_back(boost::json::object{{"severity", f.severity}, {"code", f.code}, {"text", f.text}});
-        std::cout << boost::json::serialize(boost::json::object{{"good", good}, {"routes", routes}, {"found", std::move(list)}})
-                  << '\n';
-    } else {
-        for (const Found& f : found) std::cout << f.severity << ": " << f.code << ": " << f.text << '\n';
-        std::cout << routes << " routes, " << found.size() << " findings: " << (good ? "can be deployed" : "NOT to be deployed")
-                  << '\n';
-    }
-    return good ? 0 : 3;
+    show_findings(found, routes, options.json);
+    return found.good() && !(options.strict && !found.sorted().empty()) ? 0 : 3;
 }
 
 int run_cases(const std::filesystem::path& config, const std::filesystem::path& overlay, const std::string& route, bool json) {

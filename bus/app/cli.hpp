@@ -40,7 +40,13 @@ int run_bus(const std::filesystem::path& config, const std::filesystem::path& ov
 
 // clrbus check: the configuration and every route, as run would read them.
 // broker: also ask the broker of <broker url> for its queues.
-int check(const std::filesystem::path& config, const std::filesystem::path& overlay, bool json, bool broker = false);
+struct CheckOptions {
+    std::filesystem::path config, overlay;
+    bool json = false;
+    bool broker = false;  // connect to the broker of <broker url> too
+    bool strict = false;  // a warning counts as an error
+};
+int check(const CheckOptions& options);
 
 // clrbus test: runs the cases of the routes through their steps, without a broker.
 int run_cases(const std::filesystem::path& config, const std::filesystem::path& overlay, const std::string& route, bool json);

@@ -73,10 +73,20 @@ int main(int argc, char** argv) {
     CLI::App* check = app.add_subcommand("check", "check the configuration and every route, before it is deployed");
     with_config(check);
     check->add_flag("--json", json, "one JSON document on standard output");
-    bool ask_broker = false;
-    check->add_flag("--broker", ask_broker, "also connect to the broker of <broker url> and name the queues that are missing");
-    check->footer("Example: clrbus check --config conf/clrbus.xml");
-    check->callback([&] { result = clrbus::app::check(config, overlay, json, ask_broker); });
+    clrbus::app::CheckOptions to_check;
+    check->add_flag("--broker", to_check.broker,
+                    "also connect to the broker of <broker url> and name the queues that are missing");
+    check->add_flag("--strict", to_check.strict, "warnings count too");
+    check->footer(
+        "Example: clrbus check --config conf/clrbus.xml\nAll findings in one go, each as FILE:LINE:COLUMN: error|warning: "
+        "CODE: "
+        "what; expected: what would be right.\nStatus 3 when there is an error (with --strict: or a warning).");
+    check->callback([&] {
+        to_check.config = config;
+        to_check.overlay = overlay;
+        to_check.json = json;
+        result = clrbus::app::check(to_check);
+    });
 
     CLI::App* test = app.add_subcommand("test", "run the cases of the routes through their steps, without a broker");
     std::string route;

@@ -156,8 +156,9 @@ std::shared_ptr<const XPath> RouteAssets::xpath(const Config& element, std::stri
     try {
         return XPath::compile(expression, namespaces, code_lists_, properties_);
     } catch (const Error& e) {
-        Error out(Fault::kConfig, e.code(), "<" + std::string(element.name()) + " " + std::string(attribute) + ">",
-                  element.where(), e.why());
+        std::string why = std::string(attribute) + ": ";
+        if (e.where().column != 0) why += "character " + std::to_string(e.where().column) + ": ";
+        Error out(Fault::kConfig, e.code(), "<" + std::string(element.name()) + ">", element.where(), why + e.why());
         if (!e.expected().empty()) out.expected(e.expected());
         throw out;
     }

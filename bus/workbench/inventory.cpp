@@ -266,6 +266,10 @@ void fill_matrix(Inventory& inventory) {
 
 }  // namespace
 
+const std::vector<std::string>& record_components() {
+    return kComponents;
+}
+
 Inventory make_inventory(const std::vector<std::shared_ptr<const CompiledRoute>>& routes, const fs::path& folder,
                          const fs::path& by_hand) {
     Inventory inventory;

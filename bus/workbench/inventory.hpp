@@ -37,6 +37,9 @@ struct Inventory {
     std::vector<Error> errors;                     // of the list by hand, and of cases that cannot be read
 };
 
+// The 13 of the learner record, in order.
+const std::vector<std::string>& record_components();
+
 // by_hand: a CSV file system,component,element,steward,refresh,access,form,state,note of sources without a route; may be
 // missing. components: the 13 of the learner record, in order.
 Inventory make_inventory(const std::vector<std::shared_ptr<const CompiledRoute>>& routes, const std::filesystem::path& folder,

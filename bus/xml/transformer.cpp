@@ -17,6 +17,7 @@
 #include <cstdio>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "core/error.hpp"
 #include "xml/detail/functions.hpp"
@@ -173,28 +174,38 @@ xsltSecurityPrefs* transformer_prefs() {
 }
 
 // "compilation error: file F line N element E", then the reason; XPath's own errors come in front.
-Error transformer_compile_error(const xml_detail::Complaints& complaints, const std::filesystem::path& file) {
-    Where where = xml_detail::place(file.string());
+StylesheetError transformer_compile_error(const xml_detail::Complaints& complaints, const std::filesystem::path& file) {
+    std::vector<Error> all;
     std::string why;
+    Where where = xml_detail::place(file.string());
+    const auto end_one = [&] {
+        if (why.empty() && !all.empty()) return;
+        all.emplace_back(Fault::kConfig, "XSL-002", "compiling stylesheet", where, why.empty() ? "not a stylesheet" : why);
+        why.clear();
+        where = xml_detail::place(file.string());
+    };
     for (const xml_detail::Complaint& complaint : complaints.list()) {
         const std::string& text = complaint.text;
         const std::size_t at = text.find(" line ");
+        const bool xpath = complaint.domain == XML_FROM_XPATH;
         if (text.starts_with("compilation error: file ") && at != std::string::npos) {
-            if (where.line != 0) break;
+            if (where.line != 0) end_one();
             where.file = text.substr(24, at - 24);
             where.line = std::strtoull(text.c_str() + at + 6, nullptr, 10);
             continue;
         }
-        if (complaint.domain != XML_FROM_XSLT && complaint.line > 0 && where.line == 0 && complaint.domain != XML_FROM_XPATH) {
+        if (xpath && where.line != 0) end_one();
+        if (complaint.domain != XML_FROM_XSLT && complaint.line > 0 && where.line == 0 && !xpath) {
             where.line = static_cast<std::uint64_t>(complaint.line);
             if (!complaint.file.empty()) where.file = complaint.file;
         }
         std::string words = text.substr(0, text.find('\n'));
-        if (complaint.domain == XML_FROM_XPATH) words = "the expression '" + complaint.name + "' is not XPath 1.0";
+        if (xpath) words = "the expression '" + complaint.name + "' is not XPath 1.0";
         if (!words.empty() && why.find(words) == std::string::npos && why.size() < 400)
             why += (why.empty() ? "" : "; ") + words;
     }
-    return Error(Fault::kConfig, "XSL-002", "compiling stylesheet", std::move(where), why.empty() ? "not a stylesheet" : why);
+    end_one();
+    return StylesheetError(all);
 }
 
 using TransformTree = std::unique_ptr<xmlDoc, void (*)(xmlDoc*)>;

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/error.hpp"
 #include "xml/code_lists.hpp"
 #include "xml/document.hpp"
 
@@ -18,6 +19,16 @@ namespace clrbus {
 // CODE.
 struct TransformMessage {
     std::string code, severity, path, text;
+};
+
+// A stylesheet that does not compile: the Error says the first reason; all that the engine gave are here.
+class StylesheetError : public Error {
+public:
+    explicit StylesheetError(const std::vector<Error>& all) : Error(all.front()), all_(all) {}
+    const std::vector<Error>& all() const { return all_; }
+
+private:
+    std::vector<Error> all_;
 };
 
 class Transformer {
