@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -204,6 +205,7 @@ struct Bus::Impl {
     void build_endpoints();
     alerts::Limits build_alerts();
     void follow_rights(const std::vector<std::shared_ptr<const CompiledRoute>>& routes);
+    void follow_approvals(const std::vector<std::shared_ptr<const CompiledRoute>>& routes);
     AdapterContext adapter_context(const Config& endpoint);
     std::vector<DoorHealth> door_health() const;
     std::vector<HealthPart> health() const;
@@ -264,6 +266,7 @@ void Bus::Impl::build() {
     }
     rights = std::make_unique<UserRights>(users);
     rights->follow(engine->routes());
+    follow_approvals(engine->routes());
     for (const Token& token : settings.tokens) token_entries.push_back(token_entry(token));
     std::vector<HttpTokens::Entry> entries;
     for (const Token& token : all_tokens) entries.push_back(token_entry(token));
@@ -399,9 +402,38 @@ void Bus::Impl::build_endpoints() {
                          [this](const Config& element) { return make_responder(adapter_context(element)); }});
 }
 
+// Which routes need their steward's word. The same content in a new generation (a rollback, a change that was taken back) keeps
+// the word that it had.
+void Bus::Impl::follow_approvals(const std::vector<std::shared_ptr<const CompiledRoute>>& routes) {
+    std::map<std::string, bool> said;
+    for (const auto& route : routes) {
+        if (route->element().has("approval")) said[route->id()] = route->element().get("approval") == "required";
+    }
+    store.approvals().needed([said = std::move(said), otherwise = settings.approval_required](const std::string& route) {
+        const auto found = said.find(route);
+        return found == said.end() ? otherwise : found->second;
+    });
+    for (const auto& route : routes) {
+        const records::Approvals& approvals = store.approvals();
+        if (!approvals.needs(route->id()) || approvals.approved(route->id(), route->generation)) continue;
+        const std::int64_t before = approvals.approved_content(route->id(), route->hash());
+        if (before == 0) continue;
+        records::ApprovalLine line;
+        line.route = route->id();
+        line.generation = route->generation;
+        line.hash = route->hash();
+        line.steward = route->steward();
+        line.who = "clrbus";
+        line.why = "the content that was approved before";
+        line.same_as = before;
+        store.approve(std::move(line));
+    }
+}
+
 // Who may publish where, when the routes changed.
 void Bus::Impl::follow_rights(const std::vector<std::shared_ptr<const CompiledRoute>>& routes) {
     rights->follow(routes);
+    follow_approvals(routes);
     if (!development_ca) return;
     access = dir.development_access(route_ids(routes), *development_ca);
     std::vector<HttpTokens::Entry> entries = token_entries;

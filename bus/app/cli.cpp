@@ -227,6 +227,10 @@ int show(const std::string& command, const object& answer) {
     } else if (command == "route-list") {
         table(list(answer, "routes"), {"route", "generation", "state", "pinned", "file"});
         show_refused(list(answer, "refused"));
+    } else if (command == "route-approvals") {
+        table(list(answer, "running"), {"route", "generation", "state"});
+        std::cout << '\n';
+        table(list(answer, "lines"), {"number", "at", "what", "route", "generation", "steward", "who", "why"});
     } else if (command == "route-history") {
         table(list(answer, "generations"), {"generation", "at", "by", "why"});
     } else if (command == "route-diff") {

@@ -169,6 +169,25 @@ int main(int argc, char** argv) {
     of_route(
         simple(*routes, "unpin", "run what the files say again, after a rollback", "route-unpin", "clrbus route unpin pesc"));
 
+    CLI::App* approve = of_route(simple(
+        app, "approve", "the steward's word for a generation of a route: its claims may enter signed records", "route-approve",
+        "clrbus approve people --steward 'Office of the Registrar' --why 'compared with 20 transcripts'\n"
+        "Where <records approval=\"required\"/> or the route asks for it, what an unapproved generation says is stored and "
+        "waits;\n"
+        "the last approved word stays meanwhile, a retraction counts at once. 'clrbus approvals' lists who approved what."));
+    generation_option(approve, "--generation", "generation", "the generation; the one that runs without it");
+    approve->add_option_function<std::string>(
+        "--steward", [&](const std::string& v) { question.text.emplace_back("steward", v); }, "who answers for what it says");
+    approve
+        ->add_option_function<std::string>(
+            "--why", [&](const std::string& v) { question.text.emplace_back("why", v); }, "the reason, for those who ask later")
+        ->required();
+    approve->add_flag_callback(
+        "--withdraw", [&] { question.text.emplace_back("withdraw", "yes"); }, "take the word back");
+    simple(app, "approvals", "which generations are approved, by whom and why", "route-approvals", "clrbus approvals people")
+        ->add_option_function<std::string>(
+            "route", [&](const std::string& v) { question.text.emplace_back("route", v); }, "of one route");
+
     CLI::App* publish = app.add_subcommand("publish", "send files to a route over AMQP, each confirmed when it is on disk");
     clrbus::app::Publish what;
     std::vector<std::string> files;

@@ -133,6 +133,7 @@ Settings read_settings(const std::filesystem::path& file, const std::filesystem:
     out.segment_bytes = static_cast<std::uint32_t>(broker.get_int("segment-bytes", 64 << 20));
     out.disk_reserve = static_cast<std::uint64_t>(broker.get_int("min-free-bytes", 1LL << 30));
     out.match = words(config.child("records").get("match"));
+    out.approval_required = config.child("records").get("approval", "none") == "required";
     out.routes = resolved_beside(file, config.child("routes").get("folder", "../routes"));
     out.schemas = xsd;
     out.transforms = resolved_beside(file, config.child("transforms").get("folder", "../transforms"));

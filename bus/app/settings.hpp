@@ -53,6 +53,7 @@ struct Settings {
     std::uint32_t segment_bytes = 64U << 20;
     std::uint64_t disk_reserve = 1ULL << 30;
     std::vector<std::string> match;
+    bool approval_required = false;  // of a route that does not say
     std::filesystem::path routes, schemas, transforms, codes;
     std::vector<std::filesystem::path> adapter_schemas;  // adapters/NAME/config.xsd beside xsd/
     log::Level log_level = log::Level::kInfo;

@@ -5,11 +5,13 @@
 namespace clrbus::clr {
 
 records::ReadAnswer StoreSource::read(const records::Reader& reader, const std::string& learner, std::string_view purpose) {
-    return store_.read(reader, learner, purpose);
+    return store_.read(reader, learner, purpose, records::RecordsStore::Claims::kApproved);
 }
 
 std::optional<records::LearnerLine> StoreSource::line(const std::string& learner) {
-    return store_.learner(learner);
+    auto line = store_.learner(learner);
+    if (line) line->version += store_.approvals().epoch();  // as read() does: an approval changes what is released
+    return line;
 }
 
 records::Release StoreSource::disclose(const records::Reader& reader, const std::string& learner, std::string_view purpose,

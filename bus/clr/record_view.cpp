@@ -64,6 +64,7 @@ LearnerView RecordReader::view(const records::LearnerRecord& record) {
     }
     for (const auto& identifier : record.identifiers)
         out.identifiers.push_back({identifier.scheme, identifier.issuer, identifier.value});
+    out.partial = record.withheld > 0;
     std::vector<std::string> keys;
     for (const records::StatementInForce& statement : record.statements) {
         const records::Provenance& from = statement.provenance;

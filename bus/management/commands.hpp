@@ -38,6 +38,9 @@ object route_reload(const Call& call);
 object route_rollback(const Call& call);
 object route_unpin(const Call& call);
 
+object route_approve(const Call& call);
+object route_approvals(const Call& call);
+
 object dead_list(const Call& call);
 object dead_show(const Call& call);
 object dead_replay(const Call& call);

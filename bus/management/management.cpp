@@ -31,6 +31,8 @@ const std::map<std::string, Command, std::less<>>& command_table() {
         {"route-reload", management::route_reload},
         {"route-rollback", management::route_rollback},
         {"route-unpin", management::route_unpin},
+        {"route-approve", management::route_approve},
+        {"route-approvals", management::route_approvals},
         {"dead-list", management::dead_list},
         {"dead-show", management::dead_show},
         {"dead-replay", management::dead_replay},

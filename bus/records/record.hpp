@@ -66,6 +66,7 @@ struct LearnerRecord {
     std::vector<NameOf> names;  // newest first; persons before statements
     std::vector<IdentifierOf> identifiers;
     std::vector<StatementInForce> statements;  // by source, then statement id
+    std::size_t withheld = 0;                  // statements that no approved generation said; Claims::kApproved alone counts
 };
 
 enum class Release : std::uint8_t {

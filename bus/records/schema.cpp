@@ -69,6 +69,17 @@ constexpr const char* kEverBlocked =
     "ALTER TABLE person ADD COLUMN ever_blocked INTEGER NOT NULL DEFAULT 0; "
     "UPDATE person SET ever_blocked=blocked";
 
+// approval: append-only; the last line about a generation counts. said: the generations that said the same word before the one
+// that the statement names, so that what an approved one said stays said.
+constexpr const char* kApprovalTables = R"(
+CREATE TABLE approval(
+  id INTEGER PRIMARY KEY, at INTEGER NOT NULL, withdrawn INTEGER NOT NULL, route TEXT NOT NULL, generation INTEGER NOT NULL,
+  hash TEXT NOT NULL, steward TEXT NOT NULL, who TEXT NOT NULL, why TEXT NOT NULL, same_as INTEGER NOT NULL);
+CREATE TABLE said(
+  statement INTEGER NOT NULL, route TEXT NOT NULL, generation INTEGER NOT NULL,
+  PRIMARY KEY(statement, route, generation)) WITHOUT ROWID;
+)";
+
 constexpr const char* kDisclosureTables = R"(
 CREATE TABLE disclosure(id INTEGER PRIMARY KEY, at INTEGER NOT NULL, learner TEXT NOT NULL, line BLOB NOT NULL, hash BLOB NOT NULL);
 CREATE INDEX disclosure_learner ON disclosure(learner);
@@ -86,7 +97,7 @@ std::int64_t format_of(Database& database) {
 }  // namespace
 
 const std::vector<Migration>& record_migrations() {
-    static const std::vector<Migration> steps{{1, kRecordTables}, {2, kWaitingTables}, {3, kMoreIndexes}, {4, kEverBlocked}};
+    static const std::vector<Migration> steps{{1, kRecordTables}, {2, kWaitingTables}, {3, kMoreIndexes}, {4, kEverBlocked}, {5, kApprovalTables}};
     return steps;
 }
 

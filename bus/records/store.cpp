@@ -103,6 +103,7 @@ RecordsStore::Impl::Impl(const StoreOptions& given)
         throw Error(Fault::kConfig, "REC-015", "opening the store", where,
                     "it is sealed with another key; put back the key file that was beside it when it was made");
     }
+    approvals.load(database);
     database.use("DELETE FROM settling WHERE id<=(SELECT max(id) FROM settling)-?").add(kMostSettlingGroups).run();
     Query query = database.use("SELECT outcomes FROM settling ORDER BY id");
     while (query.step()) {

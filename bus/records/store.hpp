@@ -14,6 +14,7 @@
 #include "broker/queues.hpp"
 #include "core/clock.hpp"
 #include "core/error.hpp"
+#include "records/approvals.hpp"
 #include "records/record.hpp"
 
 namespace clrbus::crypto {
@@ -78,7 +79,9 @@ public:
     void settled(const Group& group);
 
     // ── Reading ── (blocks; each answer is preceded by a line in the disclosure log)
-    ReadAnswer read(const Reader& reader, const std::string& learner, std::string_view purpose);
+    // kApproved: for what is released. Its version and time change with each approval, too (version + approvals().epoch()).
+    enum class Claims : std::uint8_t { kAll, kApproved };
+    ReadAnswer read(const Reader& reader, const std::string& learner, std::string_view purpose, Claims claims = Claims::kAll);
     // For a cache: version and block flag without the record. Nothing personal, no disclosure.
     std::optional<LearnerLine> learner(const std::string& id) const;
     std::optional<std::string> find_learner(std::string_view scheme, std::string_view issuer, std::string_view value) const;
@@ -100,6 +103,13 @@ public:
     std::int64_t merge(const std::string& from, const std::string& into, std::string_view who, std::string_view why);
     void unmerge(std::int64_t decision, std::string_view who, std::string_view why);
     std::vector<Decision> decisions(std::int64_t after, std::size_t most) const;
+
+    // ── Approval ── (records/approvals.hpp; Error(kPoison, "REC-040", "REC-041") when there is nothing to do)
+    ApprovalLine approve(ApprovalLine line);  // id and at are given here; same_as by who carries one on
+    ApprovalLine withdraw(const std::string& route, std::uint64_t generation, std::string_view who, std::string_view why);
+    std::vector<ApprovalLine> approval_lines(std::string_view route) const;
+    Approvals& approvals();
+    const Approvals& approvals() const;
 
     // A copy of both databases, each of one moment; they go on meanwhile. The folder is made. Throws Error(kAway). Blocks.
     void snapshot(const std::filesystem::path& directory) const;

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "records/approvals.hpp"
 #include "records/database.hpp"
 #include "records/disclosure.hpp"
 #include "records/identifiers.hpp"
@@ -17,6 +18,10 @@
 #include "records/store.hpp"
 #include "records/vault.hpp"
 #include "records/writer.hpp"
+
+// What open_statement() reads, in this order.
+#define CLRBUS_READ_COLUMNS \
+    "id,kind,source,route,business,source_number,position,generation,content,original,accepted,applied,sealed,key_hash"
 
 namespace clrbus::records {
 
@@ -55,6 +60,9 @@ struct RecordsStore::Impl {
     void fill_record(Database& database, std::int64_t learner, LearnerRecord& record) const;
     void fill_persons(Database& database, std::int64_t learner, LearnerRecord& record) const;
     StatementInForce open_statement(Query& query) const;
+    // store_approvals.cpp: takes out what no approved generation said, and puts what one said before in its place.
+    void keep_approved(Database& database, std::int64_t learner, LearnerRecord& record) const;
+    bool word_approved(Database& database, std::int64_t statement, const std::string& route, std::uint64_t generation) const;
 
     const StoreOptions options;
     const Clock& clock;
@@ -62,6 +70,8 @@ struct RecordsStore::Impl {
     const IdentifierRules rules;
     std::unordered_set<std::string> own_codes;
     const std::filesystem::path file;
+
+    Approvals approvals;
 
     std::mutex write_mutex;  // database, writer and what follows, for one transaction
     Database database;

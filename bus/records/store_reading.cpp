@@ -8,9 +8,6 @@
 namespace clrbus::records {
 namespace {
 
-#define CLRBUS_READ_COLUMNS \
-    "id,kind,source,route,business,source_number,position,generation,content,original,accepted,applied,sealed,key_hash"
-
 constexpr std::size_t kMostListed = 10'000;
 
 std::int64_t listed(std::size_t most) {
@@ -125,8 +122,9 @@ Release RecordsStore::Impl::may(Database& from, const Reader& reader, const std:
     return query.step() && query.integer(0) == 0 ? Release::kReleased : Release::kBlocked;
 }
 
-ReadAnswer RecordsStore::read(const Reader& reader, const std::string& learner, std::string_view purpose) {
+ReadAnswer RecordsStore::read(const Reader& reader, const std::string& learner, std::string_view purpose, Claims claims) {
     Impl& impl = *impl_;
+    const std::uint64_t epoch = impl.approvals.epoch();
     ReadAnswer answer;
     std::string id = learner;
     {
@@ -136,6 +134,10 @@ ReadAnswer RecordsStore::read(const Reader& reader, const std::string& learner, 
         answer.release = impl.may(*lease, reader, learner, found);
         if (answer.release == Release::kReleased) {
             impl.fill_record(*lease, found, answer.record);
+            if (claims == Claims::kApproved) {
+                impl.keep_approved(*lease, found, answer.record);
+                answer.record.version += epoch;
+            }
             id = answer.record.id;
         } else if (found != 0) {
             id = impl.uuid_of(*lease, found);

@@ -110,6 +110,10 @@ Outcome Writer::renew(Row& row, const Incoming& incoming, std::vector<Row>& rows
     if (!takes) return Outcome::kUnchanged;
     const bool stood = row.standing;
     const bool other_route = row.word.version.generation != incoming.version.generation || row.route != incoming.route;
+    if (other_route && !is_retraction(row.word.kind)) {
+        Query said = database_.use("INSERT OR IGNORE INTO said(statement,route,generation) VALUES(?,?,?)");
+        said.add(row.word.id).text(row.route).add(row.word.version.generation).run();
+    }
     row.word.version = incoming.version;
     row.original = incoming.original;
     row.route = incoming.route;
