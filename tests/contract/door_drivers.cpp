@@ -1,7 +1,9 @@
+#include <algorithm>
 #include <filesystem>
 #include <list>
 
 #include "contract/door_driver.hpp"
+#include "contract/source_driver.hpp"
 #include "support/fake_inbox.hpp"
 #include "support/raw_client.hpp"
 
@@ -80,7 +82,9 @@ private:
 }  // namespace
 
 bool has_sender(std::string_view adapter) {
-    return adapter != "timer";
+    const std::vector<SourceRow> rows = source_rows();
+    return adapter != "timer" &&
+           std::none_of(rows.begin(), rows.end(), [adapter](const SourceRow& row) { return row.adapter == adapter; });
 }
 
 std::unique_ptr<DoorDriver> door_driver(std::string_view adapter, const std::filesystem::path& state_dir,

@@ -9,20 +9,9 @@
 #include <string_view>
 #include <vector>
 
-namespace clrbus::contract {
+#include "contract/mood.hpp"
 
-enum class Mood : std::uint8_t {
-    kTakes,
-    kGone,      // nobody there
-    kSilent,    // takes the message and says nothing
-    kHangsUp,   // takes the message and goes
-    kHalf,      // goes within its answer
-    kNonsense,  // says what is none of its protocol
-    kStranger,  // does not take our credentials
-    kTooMany,   // wants to be left alone, for 7 s
-    kFails,     // has a fault of its own
-    kRefuses,   // this message can never work
-};
+namespace clrbus::contract {
 
 class SinkDriver {
 public:
