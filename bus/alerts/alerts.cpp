@@ -29,6 +29,7 @@ struct Alerts::Impl {
         std::unique_ptr<Channel> channel;
         ChannelState state;  // pending and left_out stand in saved
         std::chrono::milliseconds back_off{0};
+        bool hurry = false;  // somebody saw that it works: no waiting for the next try
         std::condition_variable_any wake;
         std::jthread thread;
     };
@@ -122,7 +123,8 @@ struct Alerts::Impl {
         AlertState::Pending& pending = saved.pending[way.channel->name()];
         if (!way.wake.wait(lock, stop, [&] { return !pending.events.empty(); })) return {};
         const auto wait = std::max(options.group, way.back_off);
-        way.wake.wait_for(lock, stop, wait, [] { return false; });
+        way.wake.wait_for(lock, stop, wait, [&] { return way.hurry; });
+        way.hurry = false;
         if (stop.stop_requested()) return {};
         Notice out;
         out.instance = options.instance;
@@ -280,6 +282,14 @@ std::vector<Alerts::Tried> Alerts::test(const std::string& channel) {
     }
     std::vector<Tried> out;
     for (auto& one : under_way) out.push_back(one.get());
+    const std::lock_guard lock(impl_->mutex);
+    for (const auto& way : impl_->ways) {
+        for (const Tried& one : out) {
+            if (one.channel != way->channel->name() || !one.code.empty()) continue;
+            way->hurry = way->back_off.count() != 0;
+            way->wake.notify_all();
+        }
+    }
     return out;
 }
 

@@ -60,7 +60,8 @@ public:
     struct Tried {
         std::string channel, code, error;  // empty when it arrived
     };
-    // A test notice over every channel (or the one of that name), now, on the caller's thread.
+    // A test notice over every channel (or the one of that name), now, on the caller's thread. What waits for a channel
+    // that works goes out at once.
     std::vector<Tried> test(const std::string& channel);
 
 private:

@@ -84,6 +84,14 @@ TEST_F(TrackerTest, HoldsOnWithoutItsThresholdOnceItBegan) {
     EXPECT_THAT(look(10, {condition("a", minutes(5), at(9))}), IsEmpty());
     EXPECT_EQ(tracker_.open().at("a").condition.since, Time{});
 }
+TEST_F(TrackerTest, WhatCannotBeToldYetBeginsNothingAndEndsNothing) {
+    Condition unknown = condition("a");
+    unknown.begins = false;
+    EXPECT_THAT(look(0, {unknown}), IsEmpty());
+    EXPECT_THAT(look(1, {condition("a")}), ElementsAre("+a"));
+    EXPECT_THAT(look(2, {unknown}), IsEmpty());
+    EXPECT_THAT(look(3, {}), ElementsAre("-a"));
+}
 TEST_F(TrackerTest, NothingEndsWhileItIsTooEarlyToMissIt) {
     tracker_.restore({OpenAlert{condition("a"), at(0), {}}});
     EXPECT_THAT(look(10, {}, {}, false), IsEmpty());

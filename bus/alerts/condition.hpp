@@ -25,6 +25,7 @@ struct Condition {
     Time since{};                        // Time{}: since it was first seen
     Time oldest{};                       // acceptance of the oldest message that waits because of it; Time{}: none does
     std::chrono::milliseconds after{0};  // an alert begins when it has held for so long
+    bool begins = true;                  // false: too early to tell, but an alert that is open goes on
     bool still = true;                   // something stands still: `clrbus status` ends with 1
 };
 

@@ -33,6 +33,7 @@ using Poco::Net::SecureStreamSocket;
 using Poco::Net::StreamSocket;
 
 constexpr std::uint64_t kMailReadMost = 256U << 10;
+constexpr std::uint64_t kMailTalkMost = 32U << 10;  // more than any server says in a conversation that goes well
 constexpr std::chrono::milliseconds kMailGlance{100};
 
 // Closes the socket under the library when the time is over, too much was sent, or nobody wants the answer any more: it reads
@@ -63,7 +64,8 @@ public:
     MailGuard& operator=(const MailGuard&) = delete;
 
     enum class Why : std::uint8_t { kNot, kTime, kTooMuch, kCancelled };
-    Why why() const { return why_; }
+    // The library gives up by itself at a line that does not end.
+    Why why() const { return why_ == Why::kNot && received_bytes(fd_) > kMailTalkMost ? Why::kTooMuch : why_.load(); }
 
 private:
     const int fd_;
@@ -150,7 +152,7 @@ public:
 private:
     [[noreturn]] void refuse(MailGuard::Why why, int status, const std::string& doing, const std::string& step) const {
         if (why == MailGuard::Why::kTooMuch)
-            throw Error(Fault::kAway, "ALERT-012", doing, step + ": it sends more than 256 KB");
+            throw Error(Fault::kAway, "ALERT-012", doing, step + ": it sends more than a mail server says");
         if (why != MailGuard::Why::kNot)
             throw Error(Fault::kAway, "ALERT-010", doing,
                         step + ": not in " + std::to_string(options_.timeout.count()) + " ms");

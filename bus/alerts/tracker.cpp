@@ -29,13 +29,15 @@ std::vector<Event> Tracker::look(Time now, const std::vector<Condition>& conditi
         if (!seen.insert(condition.key).second) continue;
         const auto found = open_.find(condition.key);
         if (found != open_.end()) {
+            found->second.gone.reset();
+            if (!condition.begins) continue;
             // It goes on: its beginning stays, whatever the number in its sentence is by now.
             const Time since = found->second.condition.since;
             found->second.condition = condition;
             found->second.condition.since = since;
-            found->second.gone.reset();
             continue;
         }
+        if (!condition.begins) continue;
         const Time first = first_seen_.try_emplace(condition.key, now).first->second;
         const Time since = condition.since == Time{} ? first : condition.since;
         if (now - since < condition.after) continue;

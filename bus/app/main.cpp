@@ -4,6 +4,7 @@
 
 #include "app/cli.hpp"
 #include "app/dead_cli.hpp"
+#include "app/explain.hpp"
 #include "app/settings.hpp"
 #include "app/wire_cli.hpp"
 #include "app/worker_bus.hpp"
@@ -102,6 +103,13 @@ int main(int argc, char** argv) {
            "clrbus status");
     simple(app, "queues", "depth, bytes and oldest message of every queue", "queues", "clrbus queues --json");
     simple(app, "ledger", "every message accounted for; status 1 when the sums do not add up", "ledger", "clrbus ledger");
+
+    CLI::App* explain = app.add_subcommand("explain", "what an error code means and what to do");
+    std::string code;
+    explain->add_option("code", code, "the code, as messages and dead letters show it")->required();
+    explain->add_flag("--json", json, "one JSON document on standard output");
+    explain->footer("Example: clrbus explain STILL-003");
+    explain->callback([&] { result = clrbus::app::explain(code, json); });
 
     CLI::App* alerts = app.add_subcommand("alerts", "who is told what, and whether it arrives");
     alerts->require_subcommand(1);

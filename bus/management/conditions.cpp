@@ -76,7 +76,14 @@ public:
                 door.since, Time{}, parts_.limits.away);
         }
         for (const EndpointState& one : parts_.endpoints()) {
-            if (one.kind == EndpointState::Kind::kOk) continue;
+            if (one.kind == EndpointState::Kind::kOk) {
+                // Since the start nobody has tried it: it may be away still.
+                if (one.waiting != 0 && one.last_done == Time{}) {
+                    add("away " + one.queue, "far-side-away", "STILL-008", {}, {});
+                    found_.back().begins = false;
+                }
+                continue;
+            }
             explained_.insert(one.queue);
             const std::string waiting = ", " + std::to_string(one.waiting) + " wait";
             if (one.kind == EndpointState::Kind::kAway) {

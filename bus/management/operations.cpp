@@ -72,6 +72,7 @@ object status(const Call& call) {
         if (open.condition.kind == "ledger") found.push_back(open.condition);
     }
     for (alerts::Condition& one : parts.alerts.undelivered()) found.push_back(std::move(one));
+    std::erase_if(found, [](const alerts::Condition& one) { return !one.begins; });
     for (const alerts::Condition& one : found)
         (one.still ? problems : warnings).push_back(condition_object(one, parts.clock.now()));
     std::map<std::string, QueueState> queues;
