@@ -23,9 +23,17 @@ def reference():
     assert done.returncode == 0, done.stdout
 
 
+def explain():
+    done = subprocess.run([CLRBUS, 'explain', 'still-003'], stdout=subprocess.PIPE, text=True, timeout=60)
+    assert done.returncode == 0 and done.stdout.startswith('STILL-003\n') and 'What to do: ' in done.stdout, done.stdout
+    done = subprocess.run([CLRBUS, 'explain', 'STILL-999'], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert done.returncode == 1 and 'STILL-003' in done.stderr, done.stderr
+
+
 def main():
     cases = Cases()
-    cases.run('routes/STEPS.md is as the schema says', reference)
+    cases.run('the pages of steps and codes are as schema and source say', reference)
+    cases.run('a code is explained', explain)
     cases.run('the shipped configuration is in order', check)
     done = subprocess.run([CLRBUS, 'test', '--config', CONFIG, '--json'], stdout=subprocess.PIPE, text=True, timeout=300)
     answer = json.loads(done.stdout)
