@@ -57,6 +57,7 @@ object why(const Call& call);
 object clr(const Call& call);
 object reader(const Call& call);
 object disclosures(const Call& call);
+object reconcile(const Call& call);
 object keys(const Call& call);
 object keys_rotate(const Call& call);
 

@@ -48,6 +48,7 @@ const std::map<std::string, Command, std::less<>>& command_table() {
         {"clr", management::clr},
         {"reader", management::reader},
         {"disclosures", management::disclosures},
+        {"reconcile", management::reconcile},
         {"keys", management::keys},
         {"keys-rotate", management::keys_rotate},
     };

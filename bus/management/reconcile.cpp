@@ -65,7 +65,8 @@ ControlFile read_control(const std::string& file, const records::RecordsStore& s
         one.learners = control_count(file, number, "learners", value("learners"));
         if (const std::string text = value("credits"); !text.empty()) {
             one.credits = records::credits_from(text);
-            if (!one.credits) control_wrong(file, number, "credits", "is no number of credits", "45 or 45.5, at most three decimals");
+            if (!one.credits)
+                control_wrong(file, number, "credits", "is no number of credits", "45 or 45.5, at most three decimals");
         }
         std::string who = value("learner");
         if (!who.empty()) {
@@ -104,7 +105,8 @@ object reconcile(const Call& call) {
     array shown, unknown, terms;
     for (const records::Difference& one : differences) {
         if (shown.size() == kDifferencesShown) break;
-        object line{{"term", one.term}, {"learner", one.learner}, {"what", one.what}, {"expected", one.expected}, {"found", one.found}};
+        object line{
+            {"term", one.term}, {"learner", one.learner}, {"what", one.what}, {"expected", one.expected}, {"found", one.found}};
         line["row"] = one.row == 0 ? boost::json::value(nullptr) : boost::json::value(one.row);
         shown.push_back(std::move(line));
     }

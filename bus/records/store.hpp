@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -82,6 +83,9 @@ public:
     // kApproved: for what is released. Its version and time change with each approval, too (version + approvals().epoch()).
     enum class Claims : std::uint8_t { kAll, kApproved };
     ReadAnswer read(const Reader& reader, const std::string& learner, std::string_view purpose, Claims claims = Claims::kAll);
+    // Every learner's record, one after the other, for sums that name nobody: one line in the disclosure log for all. Blocked
+    // persons are among them. Staff alone; throws Error(kPoison, "REC-042").
+    void each_record(const Reader& reader, std::string_view purpose, const std::function<void(const LearnerRecord&)>& one);
     // For a cache: version and block flag without the record. Nothing personal, no disclosure.
     std::optional<LearnerLine> learner(const std::string& id) const;
     std::optional<std::string> find_learner(std::string_view scheme, std::string_view issuer, std::string_view value) const;

@@ -149,6 +149,31 @@ ReadAnswer RecordsStore::read(const Reader& reader, const std::string& learner, 
     return answer;
 }
 
+void RecordsStore::each_record(const Reader& reader, std::string_view purpose,
+                               const std::function<void(const LearnerRecord&)>& one) {
+    Impl& impl = *impl_;
+    const bool released = reader.kind == Reader::Kind::kStaff;
+    impl.disclosures.append(reader, "", purpose, "sums over all records", released);
+    if (!released) throw Error(Fault::kPoison, "REC-042", "reading all records", "this reader may not");
+    std::string after;
+    for (;;) {
+        const std::vector<LearnerLine> lines = learners(after, kMostListed);
+        if (lines.empty()) return;
+        after = lines.back().id;
+        for (const LearnerLine& line : lines) {
+            LearnerRecord record;
+            {
+                const Impl::Lease lease(impl);
+                const Snapshot snapshot(*lease);
+                const std::int64_t id = impl.learner_id(*lease, line.id);
+                if (id == 0 || !line.merged_into.empty()) continue;
+                impl.fill_record(*lease, id, record);
+            }
+            if (record.id == line.id) one(record);
+        }
+    }
+}
+
 Release RecordsStore::disclose(const Reader& reader, const std::string& learner, std::string_view purpose,
                                std::string_view what) {
     Impl& impl = *impl_;
