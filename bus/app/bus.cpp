@@ -57,6 +57,7 @@
 #include "storage/file.hpp"
 #include "storage/originals.hpp"
 #include "storage/step_state.hpp"
+#include "telemetry/exporter.hpp"
 #include "trace/statistics.hpp"
 
 namespace clrbus::app {
@@ -138,6 +139,7 @@ struct Bus::Impl {
     std::unique_ptr<RouteReloader> reloader;
     std::unique_ptr<ClrMount> clr;
     Expiries expiries{settings};
+    std::unique_ptr<telemetry::Exporter> exporter;
     std::unique_ptr<alerts::Alerts> alerts;
     std::unique_ptr<Management> management;
     std::unique_ptr<ControlServer> control;
@@ -279,6 +281,14 @@ void Bus::Impl::build() {
         std::make_unique<Doors>(Doors::Parts{*engine, [this](const Config& endpoint) { return adapter_context(endpoint); },
                                              [this](const auto& routes) { follow_rights(routes); }});
 
+    if (const Config element = settings.root.child("telemetry")) {
+        telemetry::ExportOptions options =
+            telemetry::read_export_options(element, std::filesystem::absolute(settings.file).parent_path(),
+                                           [this](std::string_view name) { return secrets.get(name); });
+        options.instance = host_name();
+        options.version = CLRBUS_VERSION;
+        exporter = std::make_unique<telemetry::Exporter>(std::move(options), client);
+    }
     const alerts::Limits limits = build_alerts();
     management = std::make_unique<Management>(Management::Parts{
         shared,

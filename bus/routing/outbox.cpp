@@ -8,6 +8,7 @@
 #include "core/log.hpp"
 #include "routing/faults.hpp"
 #include "routing/journey.hpp"
+#include "routing/span_record.hpp"
 
 namespace clrbus {
 namespace {
@@ -184,6 +185,7 @@ void Outbox::tell(Unit& unit, const TakenMessage& message, const Error* error) c
     visit.bytes = message.message.body().size();
     visit.attempts = message.attempts;
     if (error != nullptr) add_fault(visit, *error, "endpoint " + endpoint_.name);
+    record_endpoint_span(message, visit);
     trace::append_visit(unit.visits, visit);
 }
 

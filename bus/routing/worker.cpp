@@ -7,11 +7,13 @@
 #include "core/counters.hpp"
 #include "core/ids.hpp"
 #include "core/log.hpp"
+#include "core/spans.hpp"
 #include "crypto/hash.hpp"
 #include "routing/continuation.hpp"
 #include "routing/faults.hpp"
 #include "routing/journey.hpp"
 #include "routing/replay.hpp"
+#include "routing/span_record.hpp"
 #include "routing/splitter.hpp"
 #include "routing/step_keeper.hpp"
 #include "storage/originals.hpp"
@@ -295,6 +297,11 @@ void RouteWorker::run(TakenMessage message) {
     std::string joined;  // a body of several data sections has no single view
     try {
         if (id.empty()) work.id = name_uuid(kOutputNamespace, route_->inbox() + "\n" + std::to_string(message.sequence));
+        // What it causes belongs to this attempt's span.
+        if (spans::enabled()) {
+            work.headers.set(header::kTrace, spans::child_context(message.headers.get(header::kTrace),
+                                                                  work.id + "\n" + std::to_string(message.attempts)));
+        }
         if (const auto suspect = parts_.suspects.find(message.sequence);
             suspect != parts_.suspects.end() && suspect->second.times >= kCrashesMost) {
             throw Error(Fault::kPoison, "ROUTE-105", "taking", "crashed the bus: it was in hand when the process ended, twice");
@@ -415,6 +422,7 @@ void RouteWorker::tell(Unit& unit, const TakenMessage& message, const Work& work
     visit.keys = work.keys;
     if (error != nullptr) add_fault(visit, *error, work.headers.get(header::kDeadStep));
     add_outputs(visit, unit.outputs);
+    record_route_span(message, work.headers.get(header::kTrace), route_->id(), visit);
     trace::append_visit(unit.visits, visit);
 }
 
