@@ -8,6 +8,8 @@
 namespace clrbus::adapters::http_call {
 namespace {
 
+constexpr FarSideCodes kCodes{"HTC-001", "HTC-002", "HTC-003", "HTC-004", "HTC-005", "HTC-006"};
+
 // The places filled with a harmless word: what is left must be a URL.
 UrlTemplate checked_template(const Config& config, const FarSideOptions& options) {
     std::string why, missing;
@@ -22,7 +24,7 @@ UrlTemplate checked_template(const Config& config, const FarSideOptions& options
 
 CallConfig::CallConfig(const AdapterContext& context) {
     const Config& config = context.config;
-    const FarSideOptions options(context, "HTC");
+    const FarSideOptions options(context, kCodes);
     url = checked_template(config, options);
     method = config.name() == "get" ? "GET" : config.get("method", "POST");
     content_type = config.get("content-type");

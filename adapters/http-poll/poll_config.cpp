@@ -10,6 +10,9 @@ namespace clrbus::adapters::http_poll {
 
 namespace {
 
+constexpr FarSideCodes kFarSideCodes{"HPOLL-001", "HPOLL-002", "HPOLL-003", "HPOLL-004", "HPOLL-005", "HPOLL-006"};
+constexpr ScheduleCodes kScheduleCodes{"HPOLL-020", "HPOLL-021", "HPOLL-022"};
+
 constexpr std::size_t kBodyMost = 256 << 10;
 
 RequestText read_places(const Config& config, const char* attribute, const std::string& text, bool only_places) {
@@ -64,9 +67,9 @@ Paging read_paging(const Config& config) {
 
 }  // namespace
 
-PollConfig::PollConfig(const AdapterContext& context) : poll{read_schedule_options(context.config, "HPOLL")} {
+PollConfig::PollConfig(const AdapterContext& context) : poll{read_schedule_options(context.config, kScheduleCodes)} {
     const Config& config = context.config;
-    const FarSideOptions options(context, "HPOLL");
+    const FarSideOptions options(context, kFarSideCodes);
     method = config.name() == "post" ? "POST" : "GET";
     xml = config.get("format", "json") == "xml";
 

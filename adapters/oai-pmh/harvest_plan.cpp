@@ -13,6 +13,9 @@ namespace clrbus::adapters::oai_pmh {
 
 namespace {
 
+constexpr FarSideCodes kFarSideCodes{"HARV-001", "HARV-002", "HARV-003", "HARV-004", "HARV-005", "HARV-006"};
+constexpr ScheduleCodes kScheduleCodes{"HARV-020", "HARV-021", "HARV-022"};
+
 std::vector<std::string> words_of(const Config& config, const char* attribute, const char* fallback) {
     std::vector<std::string> out;
     std::istringstream words(config.get(attribute, fallback));
@@ -40,9 +43,9 @@ std::string stamp_of(const std::string& time, bool days) {
 
 }  // namespace
 
-HarvestConfig::HarvestConfig(const AdapterContext& context) : poll{read_schedule_options(context.config, "HARV")} {
+HarvestConfig::HarvestConfig(const AdapterContext& context) : poll{read_schedule_options(context.config, kScheduleCodes)} {
     const Config& config = context.config;
-    const FarSideOptions options(context, "HARV");
+    const FarSideOptions options(context, kFarSideCodes);
     url = config.require("url");
     options.checked_origin("url", url);
     if (url.find_first_of("?#") != std::string::npos) config.fail("HARV-001", "url", "the base URL has no query");

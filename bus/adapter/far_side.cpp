@@ -19,15 +19,11 @@ bool is_this_machine(const std::string& origin) {
 
 }  // namespace
 
-void FarSideOptions::fail(const char* number, std::string_view attribute, std::string why) const {
-    context_.config.fail(area_ + number, attribute, std::move(why));
-}
-
 std::string FarSideOptions::origin_of(const char* attribute, const std::string& url) const {
     try {
         return http_origin(url);
     } catch (const Error& e) {
-        fail("-001", attribute, e.why());
+        context_.config.fail(codes_.url, attribute, e.why());
     }
 }
 
@@ -35,8 +31,10 @@ std::string FarSideOptions::checked_origin(const char* attribute, const std::str
     const Config& config = context_.config;
     const std::string origin = origin_of(attribute, url);
     if (origin.rfind("http://", 0) == 0 && !is_this_machine(origin)) {
-        if (config.get("plain", "refuse") != "allow") fail("-002", attribute, "without TLS only this machine is called");
-        if (config.has("secret") || config.has("refresh-token")) fail("-002", attribute, "a secret goes over TLS alone");
+        if (config.get("plain", "refuse") != "allow")
+            context_.config.fail(codes_.plain, attribute, "without TLS only this machine is called");
+        if (config.has("secret") || config.has("refresh-token"))
+            context_.config.fail(codes_.plain, attribute, "a secret goes over TLS alone");
     }
     return origin;
 }
@@ -44,7 +42,7 @@ std::string FarSideOptions::checked_origin(const char* attribute, const std::str
 HttpStatusSet FarSideOptions::status_set(const char* attribute) const {
     if (!context_.config.has(attribute)) return {};
     const auto set = HttpStatusSet::read(context_.config.get(attribute));
-    if (!set) fail("-003", attribute, "status codes and ranges, such as 200-299 409");
+    if (!set) context_.config.fail(codes_.status, attribute, "status codes and ranges, such as 200-299 409");
     return *set;
 }
 
@@ -52,18 +50,19 @@ std::filesystem::path FarSideOptions::file_beside(const char* attribute) const {
     const Config& config = context_.config;
     std::filesystem::path file = config.get(attribute);
     if (!file.empty() && file.is_relative()) file = std::filesystem::path(config.where().file).parent_path() / file;
-    if (!file.empty() && !std::filesystem::is_regular_file(file)) fail("-004", attribute, "there is no such file");
+    if (!file.empty() && !std::filesystem::is_regular_file(file))
+        context_.config.fail(codes_.file, attribute, "there is no such file");
     return file;
 }
 
 std::string FarSideOptions::needed(const char* attribute, const std::string& kind) const {
-    if (!context_.config.has(attribute)) fail("-005", attribute, kind + " needs it");
+    if (!context_.config.has(attribute)) context_.config.fail(codes_.credential, attribute, kind + " needs it");
     return context_.config.get(attribute);
 }
 
 HttpSecret FarSideOptions::secret(const char* attribute, const std::string& kind) const {
     const std::string name = context_.config.get(attribute);
-    if (name.empty()) fail("-005", attribute, kind + " needs one");
+    if (name.empty()) context_.config.fail(codes_.credential, attribute, kind + " needs one");
     HttpSecret ask = [ask = context_.secret, name] { return ask(name); };
     try {
         ask();  // what is not there is found now
@@ -77,7 +76,7 @@ std::shared_ptr<HttpCredential> FarSideOptions::credential(const std::shared_ptr
     const Config& config = context_.config;
     const std::string kind = config.get("authentication", "none");
     if (kind == "none") {
-        if (config.has("secret")) fail("-005", "secret", "has no use without authentication");
+        if (config.has("secret")) context_.config.fail(codes_.credential, "secret", "has no use without authentication");
         return nullptr;
     }
     if (kind == "basic") {
@@ -88,7 +87,8 @@ std::shared_ptr<HttpCredential> FarSideOptions::credential(const std::shared_ptr
     if (kind == "api-key") {
         HttpSecret key = secret("secret", kind);
         if (config.has("key-parameter")) return http_query_key(config.get("key-parameter"), std::move(key));
-        if (!is_http_token(config.get("key-field", "X-Api-Key"))) fail("-006", "key-field", "no name of a header field");
+        if (!is_http_token(config.get("key-field", "X-Api-Key")))
+            context_.config.fail(codes_.field, "key-field", "no name of a header field");
         return http_api_key(config.get("key-field", "X-Api-Key"), std::move(key));
     }
     HttpOAuth2 options;
@@ -105,7 +105,8 @@ std::shared_ptr<HttpCredential> FarSideOptions::credential(const std::shared_ptr
         options.secret = secret("secret", kind);
     options.token_url = needed("token-url", kind);
     const std::string origin = origin_of("token-url", options.token_url);
-    if (origin.rfind("http://", 0) == 0 && !is_this_machine(origin)) fail("-002", "token-url", "a secret goes over TLS alone");
+    if (origin.rfind("http://", 0) == 0 && !is_this_machine(origin))
+        context_.config.fail(codes_.plain, "token-url", "a secret goes over TLS alone");
     options.client_id = needed("client-id", kind);
     options.scope = config.get("scope");
     options.audience = config.get("audience");
@@ -123,15 +124,14 @@ std::shared_ptr<HttpCredential> FarSideOptions::credential(const std::shared_ptr
 
 HttpFields FarSideOptions::header_fields(std::initializer_list<std::string_view> ours) const {
     HttpFields out;
-    const std::string code = area_ + "-006";
     for (const Config& header : context_.config.children("header")) {
         const std::string name = header.require("name");
-        if (!is_http_token(name)) header.fail(code, "name", "no name of a header field");
+        if (!is_http_token(name)) header.fail(codes_.field, "name", "no name of a header field");
         for (const std::string_view one : {"Authorization", "Host", "Content-Length", "Transfer-Encoding", "Connection",
                                            "Expect", "Accept-Encoding", "Proxy-Authorization", "Cookie"})
-            if (same_field_name(name, one)) header.fail(code, "name", "this field is written by the adapter");
+            if (same_field_name(name, one)) header.fail(codes_.field, "name", "this field is written by the adapter");
         for (const std::string_view one : ours)
-            if (same_field_name(name, one)) header.fail(code, "name", "this field is written by the adapter");
+            if (same_field_name(name, one)) header.fail(codes_.field, "name", "this field is written by the adapter");
         out.add(name, header.require("value"));
     }
     return out;
@@ -142,14 +142,14 @@ FarSideOptions::FarSide FarSideOptions::far_side() const {
     HttpFarSide far;
     far.ca_file = file_beside("ca-file");
     if (config.has("certificate-file") != config.has("key-file"))
-        config.fail(area_ + "-004", "certificate-file and key-file belong together");
+        config.fail(codes_.file, "certificate-file and key-file belong together");
     far.certificate = file_beside("certificate-file");
     far.key = file_beside("key-file");
     if (!far.key.empty()) {
         try {
             crypto::read_secret_file(far.key);
         } catch (const Error& e) {
-            fail("-004", "key-file", e.why());
+            context_.config.fail(codes_.file, "key-file", e.why());
         }
     }
     far.connect = config.get_duration("connect-timeout", std::chrono::seconds(10));

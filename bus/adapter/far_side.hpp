@@ -13,11 +13,15 @@
 
 namespace clrbus {
 
-// Codes are AREA-001 URL, -002 without TLS, -003 status codes, -004 files, -005 what a credential needs, -006 field names. All
-// throw Error(kConfig) at the element.
+// The adapter's own codes for what can be wrong.
+struct FarSideCodes {
+    std::string_view url, plain, status, file, credential, field;
+};
+
+// Everything throws Error(kConfig) at the element.
 class FarSideOptions {
 public:
-    FarSideOptions(const AdapterContext& context, std::string_view area) : context_(context), area_(area) {}
+    FarSideOptions(const AdapterContext& context, const FarSideCodes& codes) : context_(context), codes_(codes) {}
 
     // scheme://host:port of a URL that may be asked: https, or http to this machine, or what plain="allow" allows.
     std::string checked_origin(const char* attribute, const std::string& url) const;
@@ -32,7 +36,6 @@ public:
     HttpStatusSet status_set(const char* attribute) const;  // empty when absent
 
 private:
-    [[noreturn]] void fail(const char* number, std::string_view attribute, std::string why) const;
     std::string origin_of(const char* attribute, const std::string& url) const;
     std::string needed(const char* attribute, const std::string& kind) const;
     std::filesystem::path file_beside(const char* attribute) const;
@@ -40,7 +43,7 @@ private:
     std::shared_ptr<HttpCredential> credential(const std::shared_ptr<const HttpFarSide>& without) const;
 
     const AdapterContext& context_;  // outlives this
-    std::string area_;
+    const FarSideCodes codes_;
 };
 
 }  // namespace clrbus

@@ -307,16 +307,15 @@ Source::Health PagePoll::health() const {
     return impl_->runs ? impl_->runs->health() : Health{true, "ok", {}};
 }
 
-ScheduledRun::Options read_schedule_options(const Config& config, std::string_view area) {
-    const std::string code(area);
+ScheduledRun::Options read_schedule_options(const Config& config, const ScheduleCodes& codes) {
     Zone zone;
     try {
         zone = Zone::load(config.get("zone", "UTC"));
     } catch (const Error& error) {
-        config.fail(code + "-021", "zone", error.why());
+        config.fail(codes.zone, "zone", error.why());
     }
     const milliseconds jitter = config.get_duration("jitter", {});
-    if (jitter > std::chrono::hours(1)) config.fail(code + "-022", "jitter", "at most PT1H");
+    if (jitter > std::chrono::hours(1)) config.fail(codes.jitter, "jitter", "at most PT1H");
     const std::string catch_up = config.get("catch-up", "one");
     try {
         return {Schedule::parse(config.get("schedule", "P1D"), zone),
@@ -324,7 +323,7 @@ ScheduledRun::Options read_schedule_options(const Config& config, std::string_vi
                 catch_up == "none" ? CatchUp::kNone : CatchUp::kOne,
                 jitter};
     } catch (const Error& error) {
-        config.fail(code + "-020", "schedule", error.why());
+        config.fail(codes.schedule, "schedule", error.why());
     }
 }
 

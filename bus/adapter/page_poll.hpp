@@ -69,7 +69,10 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
-// schedule, zone, catch-up and jitter of an element. area: AREA-020 schedule, -021 zone, -022 jitter, all Error(kConfig).
-ScheduledRun::Options read_schedule_options(const Config& config, std::string_view area);
+// schedule, zone, catch-up and jitter of an element. Throws Error(kConfig) with the adapter's own codes.
+struct ScheduleCodes {
+    std::string_view schedule, zone, jitter;
+};
+ScheduledRun::Options read_schedule_options(const Config& config, const ScheduleCodes& codes);
 
 }  // namespace clrbus
