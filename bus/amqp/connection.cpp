@@ -55,22 +55,56 @@ void Connection::received(std::string_view bytes, Instant now) {
             return;
         }
         if (tls_->state() == crypto::TlsSession::State::kPeerClosed) broken_ = true;
+    } else if (stage_ == Stage::kAmqp) {
+        frames(bytes, now);
+        return;
     } else {
         in_.append(bytes);
     }
     process(now);
 }
 
+// Without a copy of what comes whole: what is left of an earlier read is completed, the rest is read where it is.
+void Connection::frames(std::string_view bytes, Instant now) {
+    std::size_t taken = 0;
+    if (const std::size_t missing = engine_->missing(in_); missing != 0) {
+        in_.append(bytes.substr(0, missing));
+        bytes.remove_prefix(std::min(missing, bytes.size()));
+        taken = engine_->feed(in_);
+        in_.erase(0, taken);
+    }
+    if (in_.empty()) {
+        const std::size_t more = engine_->feed(bytes);
+        in_.assign(bytes.substr(more));
+        taken += more;
+    } else if (!bytes.empty()) {
+        in_.append(bytes);
+        const std::size_t more = engine_->feed(in_);
+        in_.erase(0, more);
+        taken += more;
+    }
+    engine_->end_of_input();
+    watch_frame(taken != 0, now);
+}
+
 void Connection::process(Instant now) {
     const std::size_t before = in_.size();
     if (stage_ == Stage::kHello) hello();
     if (stage_ == Stage::kSasl && sasl(now)) after_sasl(now);
-    if (stage_ == Stage::kAmqp) engine_->feed(in_);
+    if (stage_ == Stage::kAmqp) {
+        in_.erase(0, engine_->feed(in_));
+        engine_->end_of_input();
+    }
     if (stage_ == Stage::kGoodbye) in_.clear();
+    watch_frame(in_.size() < before, now);
+}
+
+// A frame that has begun must end in time; moved: one has ended since.
+void Connection::watch_frame(bool moved, Instant now) {
     const bool waits = stage_ == Stage::kSasl && sasl_->state() == SaslServer::State::kChecking;
     if (in_.empty() || waits) {
         frame_since_.reset();
-    } else if (!frame_since_ || in_.size() < before) {
+    } else if (!frame_since_ || moved) {
         frame_since_ = now;
     }
 }

@@ -62,6 +62,8 @@ private:
     enum class Stage : std::uint8_t { kHello, kSasl, kRefusing, kAmqp, kGoodbye };
 
     void process(Instant now);
+    void frames(std::string_view bytes, Instant now);
+    void watch_frame(bool moved, Instant now);
     void hello();
     void answer_stranger();
     bool sasl(Instant now);

@@ -101,47 +101,61 @@ struct Engine::Impl {
         }
     }
 
-    void feed(std::string& input) {
-        std::size_t done = 0;   // given to Proton
+    void flush_to_proton() {
+        push_to_proton(for_proton);
+        for_proton.clear();
+        handle_events();
+    }
+
+    // A transfer goes to Proton without the bytes of the message. It would copy them twice, and we a third time out of it.
+    void take_transfer(std::string_view frame) {
+        const FrameGuard::Transfer& transfer = guard.last_transfer();
+        const std::size_t size = frame.size() - transfer.payload.size();
+        for (int shift = 24; shift >= 0; shift -= 8) for_proton += static_cast<char>(size >> shift);
+        for_proton.append(frame.substr(4, size - 4));
+        guard.collect();
+    }
+
+    std::size_t feed(std::string_view all) {
         std::size_t ready = 0;  // checked
-        const std::string_view all = input;
         try {
             if (!header_seen) {
-                if (all.size() < kAmqpHeader.size()) return;
+                if (all.size() < kAmqpHeader.size()) return 0;
                 if (all.substr(0, kAmqpHeader.size()) != kAmqpHeader)
                     throw Violation("amqp:connection:framing-error", "header", "no AMQP 1.0 header after SASL");
                 header_seen = true;
                 ready = kAmqpHeader.size();
+                for_proton.append(kAmqpHeader);
             }
             while (!stop_reading) {
                 const std::size_t length = guard.length(all.substr(ready));
                 if (length == 0 || all.size() - ready < length) break;
-                const auto code = guard.check(all.substr(ready, length));
+                const std::string_view frame = all.substr(ready, length);
+                const auto code = guard.check(frame);
                 ready += length;
+                if (code == Code::kTransfer) {
+                    take_transfer(frame);
+                    continue;
+                }
+                for_proton.append(frame);
                 // The attach event must find the guard's link; a close ends what may come.
                 if (code == Code::kAttach || code == Code::kBegin || code == Code::kEnd || code == Code::kDetach) {
-                    push_to_proton(all.substr(done, ready - done));
-                    done = ready;
-                    handle_events();
+                    flush_to_proton();
                     // Proton opens the session's window when it writes its begin: a peer that pipelines is not to find it shut.
                     if (code == Code::kBegin) pn_connection_driver_write_buffer(&driver.raw);
                 }
             }
-            push_to_proton(all.substr(done, ready - done));
-            done = ready;
-            handle_events();
+            flush_to_proton();
         } catch (const Violation& violation) {
-            push_to_proton(all.substr(done, ready - done));
-            handle_events();
+            flush_to_proton();
             counter("clrbus_amqp_refused_total{reason=\"" + std::string(violation.reason()) + "\"}").add();
             log_peer(setup.connection, violation.condition() + ": " + violation.what());
             close({violation.condition(), violation.what()});
         }
-        if (stop_reading) {
-            input.clear();
-        } else {
-            input.erase(0, ready);
-        }
+        return stop_reading ? all.size() : ready;
+    }
+
+    void end_of_input() {
         for (auto& [number, link] : links) {
             if (link->in) link->in->end_batch();
             if (link->out) link->out->end_batch();
@@ -406,6 +420,7 @@ struct Engine::Impl {
     const Setup setup;
     Driver driver;
     FrameGuard guard;
+    std::string for_proton;  // checked, not given to it yet
     bool header_seen = false;
     bool stop_reading = false;
     std::string farewell;  // open and close for a peer that has not opened
@@ -418,8 +433,16 @@ struct Engine::Impl {
 Engine::Engine(Setup setup) : impl_(std::make_unique<Impl>(std::move(setup))) {}
 Engine::~Engine() = default;
 
-void Engine::feed(std::string& input) {
-    impl_->feed(input);
+std::size_t Engine::feed(std::string_view input) {
+    return impl_->feed(input);
+}
+
+std::size_t Engine::missing(std::string_view input) const {
+    return impl_->header_seen && !impl_->stop_reading ? impl_->guard.missing(input) : 0;
+}
+
+void Engine::end_of_input() {
+    impl_->end_of_input();
 }
 
 void Engine::on_mail(Mail& mail) {

@@ -35,9 +35,11 @@ public:
     Engine(const Engine&) = delete;
     Engine& operator=(const Engine&) = delete;
 
-    // Takes the whole frames from the front of input; the AMQP header comes first. `room`: how many bytes may be waiting for
-    // the socket before no further message is written.
-    void feed(std::string& input);
+    // Takes the whole frames at the front of input, and says how many bytes that were; the AMQP header comes first.
+    std::size_t feed(std::string_view input);
+    // How many bytes input lacks to begin with a whole frame; 0: nothing, or that cannot be told.
+    std::size_t missing(std::string_view input) const;
+    void end_of_input();  // after one or more feeds: what came in is handed over, in one batch
     void on_mail(Mail& mail);
     // Moves what is to be sent to the end of out, messages as long as out is shorter than Limits::max_output.
     void write(std::string& out);

@@ -24,6 +24,15 @@ FrameGuard::~FrameGuard() {
     unfinished_total_.fetch_sub(unfinished_, std::memory_order_relaxed);
 }
 
+std::size_t FrameGuard::missing(std::string_view bytes) const {
+    constexpr std::size_t kFrameHeader = 8;
+    if (bytes.empty()) return 0;
+    if (bytes.size() < kFrameHeader) return kFrameHeader - bytes.size();
+    std::size_t length = 0;
+    for (std::size_t i = 0; i < 4; ++i) length = length << 8 | static_cast<std::uint8_t>(bytes[i]);
+    return length > bytes.size() && length <= limits_.max_frame ? length - bytes.size() : 0;
+}
+
 std::optional<Code> FrameGuard::check(std::string_view frame) {
     if (closed_) refuse("amqp:illegal-state", "after-close", "a frame after close");
     const auto p = Performative::read(frame, limits_.max_nodes);
@@ -128,6 +137,7 @@ void FrameGuard::transfer(const Performative& p) {
     if (p.flag(8)) refuse("amqp:not-implemented", "resume", "transfer: deliveries are not resumed here");
     if (p.number(6) > 1) refuse("amqp:invalid-field", "invalid-field", "transfer: an unknown settle mode");
     const auto id = static_cast<std::uint32_t>(p.number(1));
+    last_transfer_ = {&on, p.text(2), p.payload(), !on.in_delivery, more, aborted};
     if (!on.in_delivery) {
         if (!p.has(1)) refuse("amqp:invalid-field", "delivery-id", "the first transfer of a delivery has no delivery-id");
         if (!p.has(2)) refuse("amqp:invalid-field", "delivery-tag", "the first transfer of a delivery has no delivery-tag");
@@ -152,6 +162,20 @@ void FrameGuard::transfer(const Performative& p) {
         on.in_delivery = true;
     } else {
         forget(on);
+    }
+}
+
+void FrameGuard::collect() {
+    GuardedLink& on = *last_transfer_.link;
+    if (!on.collects) return;
+    if (last_transfer_.first) on.tag = last_transfer_.tag;
+    if (last_transfer_.aborted) {
+        on.partial.clear();
+    } else if (last_transfer_.more || !on.partial.empty()) {
+        on.partial.append(last_transfer_.payload);
+        if (!last_transfer_.more) on.whole.push_back({on.tag, std::exchange(on.partial, {})});
+    } else {
+        on.whole.push_back({on.tag, std::string(last_transfer_.payload)});
     }
 }
 

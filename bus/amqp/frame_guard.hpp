@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <set>
@@ -27,6 +28,14 @@ struct GuardedLink {
     bool in_delivery = false;       // a transfer with more=true was the last one
     std::uint32_t delivery_id = 0;  // of that delivery
     std::uint64_t bytes = 0;        // of that delivery so far
+
+    // Bytes of messages go past Proton, to whoever sets this; Proton sees their transfers without them.
+    bool collects = false;
+    struct Whole {
+        std::string tag, bytes;
+    };
+    std::string tag, partial;  // of that delivery so far
+    std::deque<Whole> whole;   // complete, in order, until Proton has told of the delivery
 };
 
 class FrameGuard {
@@ -42,8 +51,19 @@ public:
 
     // The length of the first frame in bytes, 0 when more bytes are needed to tell. Throws Violation.
     std::size_t length(std::string_view bytes) const { return frame_length(bytes, limits_.max_frame, 0); }
+    // How many bytes these lack to begin with a whole frame; 0: none, or that cannot be told.
+    std::size_t missing(std::string_view bytes) const;
     // One whole frame. Throws Violation: then nothing of this connection goes to Proton any more. Nothing: a heartbeat.
     std::optional<Code> check(std::string_view frame);
+
+    // Of the transfer that check saw last, valid as long as its frame: its link, and the bytes of the message.
+    struct Transfer {
+        GuardedLink* link = nullptr;
+        std::string_view tag, payload;
+        bool first = false, more = false, aborted = false;
+    };
+    const Transfer& last_transfer() const { return last_transfer_; }
+    void collect();  // its bytes, when its link collects
 
     // What we wrote, as it goes out: begin and attach of ours are what the peer may answer. For Begins::kWe alone.
     void sent(std::string_view bytes);
@@ -86,6 +106,7 @@ private:
     std::size_t links_ = 0;
     std::uint64_t unfinished_ = 0;
     std::shared_ptr<GuardedLink> last_attached_;
+    Transfer last_transfer_;
 
     // Begins::kWe
     struct Asked {

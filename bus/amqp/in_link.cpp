@@ -4,6 +4,8 @@
 #include <proton/link.h>
 
 #include <algorithm>
+#include <stdexcept>
+#include <string_view>
 
 #include "amqp/links.hpp"
 #include "core/counters.hpp"
@@ -14,23 +16,20 @@ std::uint64_t InLinkState::on_delivery(pn_delivery_t* delivery) {
     // An update of a delivery that is complete already (the peer settled it early): the answer comes from settle.
     if (pn_link_current(link_) != delivery) return 0;
     if (pn_delivery_aborted(delivery)) {
-        partial_.clear();
         pn_delivery_settle(delivery);
         touched_ = true;
         return 0;
     }
-    if (const std::size_t more = pn_delivery_pending(delivery); more != 0) {
-        const std::size_t had = partial_.size();
-        partial_.resize(had + more);
-        const ssize_t got = pn_link_recv(link_, partial_.data() + had, more);
-        partial_.resize(had + (got > 0 ? static_cast<std::size_t>(got) : 0));
-    }
     if (pn_delivery_partial(delivery)) return 0;
+    const pn_delivery_tag_t tag = pn_delivery_tag(delivery);
+    if (guard_->whole.empty() || guard_->whole.front().tag != std::string_view(tag.start, tag.size))
+        throw std::logic_error("a delivery whose message is not there");
+    std::string whole = std::move(guard_->whole.front().bytes);
+    guard_->whole.pop_front();
     pn_link_advance(link_);
     touched_ = true;
     static Counter& taken = counter("clrbus_amqp_messages_in_total");
     taken.add();
-    std::string whole = std::exchange(partial_, {});
     const std::uint64_t size = whole.size() + 64;  // an empty message costs something, too
     const std::uint64_t token = next_token_++;
     pending_.emplace(token, Pending{delivery, size});
@@ -112,6 +111,9 @@ std::uint64_t InLinkState::drop() {
     std::uint64_t bytes = 0;
     for (const auto& [token, each] : pending_) bytes += each.size;
     pending_.clear();
+    guard_->collects = false;
+    guard_->partial.clear();
+    guard_->whole.clear();
     node_->on_batch();
     node_->on_detach();
     node_.reset();

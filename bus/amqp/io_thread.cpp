@@ -24,8 +24,8 @@ using Instant = Connection::Instant;
 
 constexpr std::uint64_t kWakeId = 0;
 constexpr std::uint64_t kListenerId = 1;
-constexpr std::size_t kReadSize = 64UL * 1024;
-constexpr int kReadsAtOnce = 4;                          // then the others have their turn
+constexpr std::size_t kReadSize = 256UL * 1024;
+constexpr int kReadsAtOnce = 2;                          // then the others have their turn
 constexpr std::chrono::milliseconds kSoonest{1};         // a deadline that stays in the past must not spin the loop
 constexpr std::chrono::milliseconds kLinger{1000};       // for the peer to read our close before the socket goes
 constexpr std::chrono::milliseconds kNoDescriptor{100};  // accept again after the process ran out of them

@@ -24,7 +24,9 @@ namespace clrbus::amqp {
 class InLinkState {
 public:
     InLinkState(pn_link_t* link, std::shared_ptr<GuardedLink> guard, const Limits& limits)
-        : link_(link), guard_(std::move(guard)), limits_(limits) {}
+        : link_(link), guard_(std::move(guard)), limits_(limits) {
+        guard_->collects = true;
+    }
 
     void set_node(std::unique_ptr<InNode> node) { node_ = std::move(node); }
     // Returns the bytes that came under way with it; 0 while it is not complete.
@@ -50,7 +52,6 @@ private:
     std::shared_ptr<GuardedLink> guard_;
     const Limits& limits_;
     std::unique_ptr<InNode> node_;
-    std::string partial_;  // of the delivery that has begun
     std::unordered_map<std::uint64_t, Pending> pending_;
     std::uint64_t next_token_ = 1;
     bool touched_ = false;
