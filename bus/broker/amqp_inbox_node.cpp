@@ -64,13 +64,14 @@ void AmqpInboxNode::on_batch() {
     }
     // A large one goes alone: the journal may refuse its size, and the others are not to share that.
     std::size_t from = 0;
-    for (std::size_t i = 0; i < puts.size(); ++i) {
+    const std::size_t count = puts.size();  // one that is alone takes the vector with it
+    for (std::size_t i = 0; i < count; ++i) {
         if (puts[i].message.size() < kLarge) continue;
         put_range(puts, tokens, from, i);
         put_range(puts, tokens, i, i + 1);
         from = i + 1;
     }
-    put_range(puts, tokens, from, puts.size());
+    put_range(puts, tokens, from, count);
 }
 
 void AmqpInboxNode::answer_all(const std::vector<std::uint64_t>& tokens, const amqp::Settlement& answer) {

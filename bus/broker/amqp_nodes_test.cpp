@@ -283,6 +283,21 @@ TEST_F(AmqpNodesTest, AMessageThatTheJournalDoesNotTakeLetsTheOthersThrough) {
     EXPECT_EQ(state("in/r").ready, 2U);
 }
 
+TEST_F(AmqpNodesTest, ALargeMessageThatComesAloneIsTakenAndTheConnectionGoesOn) {
+    const auto wire = sender();
+    const std::string large = AmqpWire::data(std::string(1'500'000, 'x'));
+    for (std::uint32_t id = 0; id < 2; ++id) {
+        for (std::size_t at = 0; at < large.size(); at += 60'000)
+            wire->transfer({.id = id, .tag = "l", .more = at + 60'000 < large.size()},
+                           std::string_view(large).substr(at, 60'000));
+        const auto answer = wire->read_until(0x15);
+        ASSERT_TRUE(answer.has_value());
+        EXPECT_EQ(answer->fields.at(4), kAccepted);
+    }
+    EXPECT_EQ(publish(*wire, 2, text("small")), kAccepted);
+    EXPECT_EQ(state("in/r").ready, 3U);
+}
+
 TEST_F(AmqpNodesTest, AFullQueueTakesCreditBackUntilThereIsRoom) {
     open({.max_messages = 2, .max_bytes = 1 << 20});
     const auto wire = sender();
