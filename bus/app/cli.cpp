@@ -197,9 +197,25 @@ void show_refused(const array& refused) {
     }
 }
 
+void show_reconcile(const object& answer) {
+    std::cout << "In the records, of source " << cell(answer.at("source")) << ":\n";
+    table(list(answer, "records"), {"term", "courses", "credits", "learners"});
+    if (!list(answer, "differences").empty()) {
+        std::cout << "\nDifferences (" << cell(answer.at("count")) << "):\n";
+        table(list(answer, "differences"), {"row", "term", "learner", "what", "expected", "found"});
+    }
+    if (!list(answer, "unknown_rows").empty()) {
+        std::cout << "\nRows about learners whom nobody knows:";
+        for (const value& row : list(answer, "unknown_rows")) std::cout << ' ' << cell(row);
+        std::cout << '\n';
+    }
+    std::cout << (answer.at("held").as_bool() ? "\nThe totals agree.\n" : "\nTHE TOTALS DO NOT AGREE.\n");
+}
+
 // What did not hold, though the command was answered.
 int status_of(const std::string& command, const object& answer) {
     if (command == "status") return answer.at("ok").as_bool() ? 0 : 1;
+    if (command == "reconcile") return answer.at("held").as_bool() ? 0 : 1;
     if (command == "ledger") return answer.at("balanced").as_bool() ? 0 : 1;
     if (command == "alerts-test") return answer.at("ok").as_bool() ? 0 : 1;
     if (command == "route-list" || command == "route-reload") return list(answer, "refused").empty() ? 0 : 1;
@@ -227,6 +243,8 @@ int show(const std::string& command, const object& answer) {
     } else if (command == "route-list") {
         table(list(answer, "routes"), {"route", "generation", "state", "pinned", "file"});
         show_refused(list(answer, "refused"));
+    } else if (command == "reconcile") {
+        show_reconcile(answer);
     } else if (command == "route-approvals") {
         table(list(answer, "running"), {"route", "generation", "state"});
         std::cout << '\n';

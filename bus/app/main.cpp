@@ -177,6 +177,8 @@ int main(int argc, char** argv) {
     of_route(
         simple(*routes, "unpin", "run what the files say again, after a rollback", "route-unpin", "clrbus route unpin pesc"));
 
+    clrbus::app::add_pack_commands(*routes, result);
+
     CLI::App* approve = of_route(simple(
         app, "approve", "the steward's word for a generation of a route: its claims may enter signed records", "route-approve",
         "clrbus approve people --steward 'Office of the Registrar' --why 'compared with 20 transcripts'\n"
@@ -195,6 +197,25 @@ int main(int argc, char** argv) {
     simple(app, "approvals", "which generations are approved, by whom and why", "route-approvals", "clrbus approvals people")
         ->add_option_function<std::string>(
             "route", [&](const std::string& v) { question.text.emplace_back("route", v); }, "of one route");
+
+    CLI::App* reconcile = simple(
+        app, "reconcile", "a source's control totals against the records; status 1 when they differ", "reconcile",
+        "clrbus reconcile totals.csv --source pesc\n"
+        "CSV with the header term,courses,credits,learners,learner (the last three may be missing). A row without a learner is "
+        "the\n"
+        "total of the term (the session's designator); one with SCHEME:ISSUER:VALUE is of one learner. An empty number is not\n"
+        "compared. Where a term has rows of learners, who has courses in the records and no row is named too.");
+    reconcile
+        ->add_option_function<std::string>(
+            "file", [&](const std::string& v) { question.text.emplace_back("file", std::filesystem::absolute(v).string()); },
+            "the totals, a file on the machine of the bus")
+        ->required()
+        ->check(CLI::ExistingFile);
+    reconcile
+        ->add_option_function<std::string>(
+            "--source", [&](const std::string& v) { question.text.emplace_back("source", v); },
+            "the source that counted, as 'learner' shows it")
+        ->required();
 
     CLI::App* publish = app.add_subcommand("publish", "send files to a route over AMQP, each confirmed when it is on disk");
     clrbus::app::Publish what;

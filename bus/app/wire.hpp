@@ -31,6 +31,14 @@ int try_file(const Try& what);
 // clrbus inventory: the data steward's questions answered for each element. form: csv, html, json, "" for a table.
 int inventory(const std::filesystem::path& config, const std::filesystem::path& overlay, const std::string& form,
               const std::filesystem::path& out);
+// clrbus route export and import (workbench/pack.hpp). out: "" = standard output.
+int export_route(const std::filesystem::path& config, const std::filesystem::path& overlay, const std::string& name,
+                 const std::filesystem::path& out);
+struct ImportRoute {
+    std::filesystem::path config, overlay, file;
+    bool other_lib = false, dry = false, json = false;
+};
+int import_route(const ImportRoute& what);
 // clrbus mapping targets: the places that a sheet may fill.
 int mapping_targets(const std::string& kind, bool json);
 

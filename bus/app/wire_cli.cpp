@@ -143,7 +143,42 @@ void add_inventory(CLI::App& app, const std::shared_ptr<WireOptions>& options, i
     c->callback([options, form, &result] { result = inventory(options->config, options->overlay, *form, options->out); });
 }
 
+void add_pack(CLI::App& routes, const std::shared_ptr<WireOptions>& options, int& result) {
+    CLI::App* out = routes.add_subcommand("export", "a route folder with all that it needs as one file; never a secret");
+    wire_config(*out, *options);
+    out->add_option("name", options->name, "the folder below routes/")->required();
+    out->add_option("--out", options->out, "file to write; standard output without it");
+    out->footer(
+        "Example: clrbus route export hr-csv --out hr-csv.clrbus.json\n"
+        "JSON: route file, cases, stylesheets, schemas and code lists with their SHA-256, and the names of the secrets that it "
+        "needs.\n"
+        "The same files make the same bytes. A secret in clear text, a link, or a file elsewhere is refused.");
+    out->callback(
+        [options, &result] { result = export_route(options->config, options->overlay, options->name, options->out); });
+    CLI::App* in = routes.add_subcommand("import", "install a route from such a file, once it compiles and its cases hold");
+    const auto what = std::make_shared<ImportRoute>();
+    wire_config(*in, *options);
+    in->add_option("file", what->file, "the file")->required()->check(CLI::ExistingFile);
+    in->add_flag("--dry-run", what->dry, "check it, install nothing");
+    in->add_flag("--other-lib", what->other_lib, "though shared files differ from those it was made with: its cases decide");
+    in->add_flag("--json", what->json, "one JSON document on standard output");
+    in->footer(
+        "Example: clrbus route import hr-csv.clrbus.json --dry-run\n"
+        "Nothing that is there is changed: a route, or a file of another content, refuses it. Look at what you import: a route "
+        "says\n"
+        "who may become a learner, and where data goes.");
+    in->callback([what, options, &result] {
+        what->config = options->config;
+        what->overlay = options->overlay;
+        result = import_route(*what);
+    });
+}
+
 }  // namespace
+
+void add_pack_commands(CLI::App& routes, int& result) {
+    add_pack(routes, std::make_shared<WireOptions>(), result);
+}
 
 void add_wire_commands(CLI::App& app, int& result) {
     const auto options = std::make_shared<WireOptions>();

@@ -70,8 +70,8 @@ ControlFile read_control(const std::string& file, const records::RecordsStore& s
         }
         std::string who = value("learner");
         if (!who.empty()) {
-            const std::size_t first = who.find(':'), second = first == std::string::npos ? first : who.find(':', first + 1);
-            if (second == std::string::npos)
+            const std::size_t first = who.find(':'), second = who.rfind(':');  // an issuer may hold colons
+            if (first == second)
                 control_wrong(file, number, "learner", "names nobody", "SCHEME:ISSUER:VALUE, as institution-id:*:S0012345");
             const auto found =
                 store.find_learner(who.substr(0, first), who.substr(first + 1, second - first - 1), who.substr(second + 1));

@@ -78,6 +78,7 @@ constexpr std::pair<std::string_view, std::string_view> kExpectations[] = {
     {"ROUTE-060", "order=\"key\" with one of order-key and order-header"},
     {"ROUTE-061", "order by key without it"},
     {"ROUTE-062", "a parse or validate as the first step"},
+    {"ROUTE-064", "a name of its own for each key"},
     {"ROUTE-130", "a name of its own for each different endpoint"},
     {"ROUTE-137", "the endpoint element of an adapter"},
     {"XPATH-001", "XPath 1.0"},
