@@ -58,6 +58,8 @@
 #include "storage/originals.hpp"
 #include "storage/step_state.hpp"
 #include "telemetry/exporter.hpp"
+#include "trace/index.hpp"
+#include "trace/key_hasher.hpp"
 #include "trace/statistics.hpp"
 
 namespace clrbus::app {
@@ -114,6 +116,8 @@ struct Bus::Impl {
     crypto::KeyFile keys;
     Secrets secrets;
     HttpClient client;
+    trace::KeyHasher hasher;
+    trace::Index index;                // follows the books
     EmbeddedQueues queues;             // the books
     std::unique_ptr<LinkQueues> link;  // over another broker, when one is named
     Queues& shared;                    // link, else queues: what everybody uses
@@ -159,6 +163,8 @@ struct Bus::Impl {
           assets(asset_folders(settings, &secrets)),
           keys(crypto::KeyFile::load_or_create(state / "storage.key")),
           secrets(settings.root, settings.file),
+          hasher(keys.derive(trace::kKeyPurpose)),
+          index(index_options()),
           queues(queue_options()),
           link(make_link()),
           shared(link ? static_cast<Queues&>(*link) : queues),
@@ -179,8 +185,15 @@ struct Bus::Impl {
         return std::make_unique<LinkQueues>(queues, std::move(*options));
     }
 
+    trace::IndexOptions index_options() const {
+        trace::IndexOptions options;
+        options.directory = (dir.path() / "trace").string();
+        return options;
+    }
+
     EmbeddedOptions queue_options() {
         EmbeddedOptions options;
+        options.follower = &index;
         options.directory = (dir.path() / "queues").string();
         options.segment_bytes = settings.segment_bytes;
         options.disk_reserve = settings.disk_reserve;
@@ -236,7 +249,8 @@ void Bus::Impl::build() {
                            .state_dir = dir.path(),
                            .limits = settings.limits,
                            .endpoints = endpoints.get(),
-                           .runs = [this](const CompiledRoute& route) { return !records_only || keeps_state(route); }},
+                           .runs = [this](const CompiledRoute& route) { return !records_only || keeps_state(route); },
+                           .hasher = &hasher},
         reloader->first(), [this](const CompiledRoute& route, bool fresh) {
             try {
                 reloader->keeper("start", "start of the bus")(route, fresh);
@@ -315,6 +329,8 @@ void Bus::Impl::build() {
         started,
         *reloader,
         *statistics,
+        index,
+        hasher,
         *alerts,
         limits,
         [this] {
@@ -523,6 +539,7 @@ void Bus::start() {
     if (impl_->link) impl_->link->start();
     impl_->applier->start();
     impl_->statistics->start();
+    impl_->index.start();
     impl_->endpoints->start();
     impl_->engine->start();
     impl_->reloader->begin(*impl_->engine, *impl_->sources);

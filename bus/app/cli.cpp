@@ -17,6 +17,7 @@
 #include "credentials/verify.hpp"
 #include "crypto/secret_file.hpp"
 #include "management/control_socket.hpp"
+#include "management/management.hpp"
 
 namespace clrbus::app {
 namespace {
@@ -136,6 +137,90 @@ void show_status(const object& answer) {
     fields(answer.at("records").as_object(), 2);
 }
 
+// Under what was found: how far that can be trusted.
+void show_index(const object& answer) {
+    const object& index = answer.at("index").as_object();
+    std::cout << '\n' << cell(index.at("visits")) << " visits in the index, " << cell(index.at("bytes")) << " bytes";
+    if (!cell(index.at("from")).empty()) std::cout << ", since " << cell(index.at("from"));
+    std::cout << '\n';
+    if (!index.at("live").as_bool()) std::cout << "The bus is stopped: as of what it wrote last.\n";
+    if (!cell(index.at("trouble")).empty()) std::cout << "NOT WRITTEN NOW: " << cell(index.at("trouble")) << '\n';
+    for (const value& v : list(index, "gaps")) {
+        const object& gap = v.as_object();
+        std::cout << "MISSING: " << cell(gap.at("from")) << " to " << cell(gap.at("to")) << ", " << cell(gap.at("visits"))
+                  << " visits (0: not known): " << cell(gap.at("why")) << '\n';
+    }
+}
+
+std::string keys_text(const object& from) {
+    std::string out;
+    const value* keys = from.if_contains("keys");
+    if (keys == nullptr) return out;
+    for (const auto& [name, one] : keys->as_object())
+        out += (out.empty() ? "" : " ") + std::string(name) + "=" + (one.is_null() ? "(personal)" : cell(one));
+    return out;
+}
+
+// The state, and what became of it since.
+std::string state_text(const object& from) {
+    std::string out = cell(from.at("state"));
+    if (const value* then = from.if_contains("then")) out += ", then " + cell(*then);
+    if (const value* record = from.if_contains("record")) out += ", record " + cell(*record);
+    return out;
+}
+
+void show_messages(const object& answer) {
+    array rows = list(answer, "messages");
+    for (value& v : rows) {
+        object& row = v.as_object();
+        row["state"] = state_text(row);
+        row["keys"] = keys_text(row);
+    }
+    table(rows, {"ended", "route", "row", "state", "generation", "code", "id", "keys"});
+    if (!answer.at("complete").as_bool()) std::cout << "… and there may be more: --most, or a narrower question\n";
+    show_index(answer);
+}
+
+void show_days(const object& answer) {
+    array rows;
+    for (const auto& [day, bytes] : answer.at("index").as_object().at("days").as_object())
+        rows.push_back(object{{"day", day}, {"bytes", bytes}});
+    table(rows, {"day", "bytes"});
+    show_index(answer);
+}
+
+void show_trace(const object& answer) {
+    for (const value& v : list(answer, "journey")) {
+        const object& one = v.as_object();
+        const auto said = [&one](const char* name, const char* before, const char* behind = "") {
+            const value* found = one.if_contains(name);
+            if (found == nullptr || cell(*found).empty()) return;
+            std::cout << before << cell(*found) << behind;
+        };
+        const std::string pad(static_cast<std::size_t>(one.at("depth").as_int64()) * 2, ' ');
+        std::cout << pad << cell(one.at("is")) << ' ' << cell(one.at("id")) << "\n"
+                  << pad << "  " << cell(one.at("queue")) << ": " << state_text(one);
+        said("row", ", row ");
+        said("generation", ", generation ");
+        said("code", ", ");
+        said("step", " at step '", "'");
+        said("dead_letter", ", dead letter ");
+        said("reason", ", ");
+        std::cout << '\n';
+        if (one.contains("accepted")) {
+            std::cout << pad << "  " << cell(one.at("accepted"));
+            said("ended", " to ");
+            said("milliseconds", ", ", " ms");
+            said("worked_microseconds", ", ", " µs of work");
+            said("failed_attempts", ", failed attempts: ");
+            std::cout << '\n';
+        }
+        if (const std::string keys = keys_text(one); !keys.empty()) std::cout << pad << "  " << keys << '\n';
+    }
+    if (!answer.at("complete").as_bool()) std::cout << "… and there is more: --children\n";
+    show_index(answer);
+}
+
 void show_ledger(const object& answer) {
     table(list(answer, "accounts"), {"account", "accepted", "made", "taken", "delivered", "filtered", "split", "duplicate",
                                      "dead", "applied", "unchanged", "superseded", "held", "waiting", "in", "out", "balanced"});
@@ -231,7 +316,13 @@ int show(const std::string& command, const object& answer) {
         show_ledger(answer);
         return status_of(command, answer);
     }
-    if (command == "queues") {
+    if (command == "messages") {
+        show_messages(answer);
+    } else if (command == "messages-disk") {
+        show_days(answer);
+    } else if (command == "trace") {
+        show_trace(answer);
+    } else if (command == "queues") {
         table(list(answer, "queues"), {"queue", "ready", "in_hand", "delayed", "bytes", "oldest"});
     } else if (command == "alerts") {
         for (const value& one : list(answer, "open")) show_problem(one.as_object(), "!");
@@ -279,14 +370,24 @@ int show(const std::string& command, const object& answer) {
     return status_of(command, answer);
 }
 
+// What the index of messages holds can be read while the bus is stopped, too.
+std::string control_answer(const Ask& question, const std::string& request) {
+    const bool indexed = question.command == "messages" || question.command == "trace";
+    try {
+        return call_control(question.state / "control.sock", request);
+    } catch (const Error& e) {
+        if (!indexed || e.fault() != Fault::kAway || !std::filesystem::is_directory(question.state / "trace")) throw;
+    }
+    return call_stopped(question.state, request);
+}
+
 // The answer's object; on failure prints it and gives the exit status.
 object answered(const Ask& question, int& failed) {
     object request{{"command", question.command}};
     for (const auto& [name, text] : question.text) request[name] = text;
     for (const auto& [name, number] : question.numbers) request[name] = number;
     if (!question.list.empty()) request["numbers"] = array(question.list.begin(), question.list.end());
-    object answer =
-        boost::json::parse(call_control(question.state / "control.sock", boost::json::serialize(request))).as_object();
+    object answer = boost::json::parse(control_answer(question, boost::json::serialize(request))).as_object();
     failed = 0;
     if (const value* error = answer.if_contains("error")) {
         const object& e = error->as_object();
@@ -303,7 +404,7 @@ int ask(const Ask& question) {
     int failed = 0;
     const object answer = answered(question, failed);
     if (failed != 0) return failed;
-    if (!question.json) return show(question.command, answer);
+    if (!question.json) return show(question.shown_as.empty() ? question.command : question.shown_as, answer);
     std::cout << boost::json::serialize(answer) << '\n';
     return status_of(question.command, answer);
 }

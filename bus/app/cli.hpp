@@ -17,6 +17,7 @@ struct Ask {
     std::vector<std::pair<std::string, long long>> numbers;
     bool json = false;
     std::vector<long long> list{};  // member "numbers"
+    std::string shown_as{};         // another way to show the answer
 };
 
 // Prints the answer; returns the exit status of DESIGN section 9.

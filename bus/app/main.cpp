@@ -5,6 +5,7 @@
 #include "app/cli.hpp"
 #include "app/dead_cli.hpp"
 #include "app/explain.hpp"
+#include "app/messages_cli.hpp"
 #include "app/settings.hpp"
 #include "app/wire_cli.hpp"
 #include "app/worker_bus.hpp"
@@ -236,6 +237,7 @@ int main(int argc, char** argv) {
     });
 
     clrbus::app::add_dead_commands(app, result);
+    clrbus::app::add_messages_commands(app, result);
 
     const auto number_option = [&](CLI::App* c, bool required) {
         auto* o = c->add_option_function<long long>(

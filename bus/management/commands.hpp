@@ -30,6 +30,9 @@ object alerts_list(const Call& call);
 object alerts_test(const Call& call);
 object backup(const Call& call);
 
+object messages(const Call& call);
+object trace_message(const Call& call);
+
 object route_list(const Call& call);
 object route_show(const Call& call);
 object route_history(const Call& call);

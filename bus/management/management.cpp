@@ -24,6 +24,8 @@ const std::map<std::string, Command, std::less<>>& command_table() {
         {"alerts-test", management::alerts_test},
         {"resume", management::resume},
         {"backup", management::backup},
+        {"messages", management::messages},
+        {"trace", management::trace_message},
         {"route-list", management::route_list},
         {"route-show", management::route_show},
         {"route-history", management::route_history},

@@ -26,8 +26,10 @@ class RouteReloader;
 struct EndpointState;  // routing/outbox.hpp
 
 namespace trace {
+class Index;
+class KeyHasher;
 class Statistics;
-}
+}  // namespace trace
 namespace records {
 class RecordsStore;
 }
@@ -71,6 +73,8 @@ public:
         Time started{};
         RouteReloader& routes;
         trace::Statistics& statistics;
+        trace::Index& index;
+        const trace::KeyHasher& hasher;
         alerts::Alerts& alerts;
         alerts::Limits limits;
         struct Disk {
@@ -95,5 +99,8 @@ private:
     struct Impl;
     std::unique_ptr<Impl> impl_;
 };
+
+// "messages" and "trace" beside a bus that is stopped: from what its index wrote last. Nothing is changed.
+std::string call_stopped(const std::filesystem::path& state, std::string_view request);
 
 }  // namespace clrbus

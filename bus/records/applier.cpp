@@ -13,6 +13,7 @@
 #include "core/counters.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
+#include "routing/journey.hpp"
 #include "trace/statistics.hpp"
 
 namespace clrbus::records {
@@ -245,6 +246,13 @@ bool Applier::Impl::apply(std::vector<RecordsStore::Prepared>& group) {
             if (found == of_routes.end()) found = of_routes.emplace(route, Counts{}).first;
             ++found->second[static_cast<std::size_t>(applied.outcome)];
         }
+        trace::Visit visit =
+            visit_of(message.queue, message.sequence, message.message.message_id(), message.headers, system_clock().now());
+        visit.state = visit_state_of(applied.outcome);
+        visit.bytes = message.message.body().size();
+        if (group[i].trail() != 0) visit.keys.push_back({kTrailKey, group[i].trail(), {}});
+        if (applied.error) add_fault(visit, *applied.error, "records");
+        trace::append_visit(unit.visits, visit);
         if (!applied.error) continue;
         Put dead{kRecordsDeadQueue, message.message, message.headers, {}};
         dead.headers.set(header::kDeadStep, "records");

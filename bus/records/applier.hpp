@@ -21,6 +21,7 @@ namespace clrbus::records {
 inline constexpr const char* kRecordsQueue = "records";
 inline constexpr const char* kRecordsDeadQueue = "dead/records";
 inline constexpr const char* kRecordsAccount = "records";
+inline constexpr const char* kTrailKey = "record";  // in the index of messages: RecordsStore::trails
 
 class Applier {
 public:

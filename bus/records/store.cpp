@@ -137,11 +137,21 @@ const TakenMessage& RecordsStore::Prepared::message() const {
     return content_->message;
 }
 
+std::uint64_t RecordsStore::Prepared::trail() const {
+    return content_->trail;
+}
+
 RecordsStore::Prepared RecordsStore::prepare(TakenMessage message) const {
     auto content = std::make_unique<Prepared::Content>();
     content->message = std::move(message);
     try {
-        content->incoming.emplace(content->message, impl_->vault, impl_->rules, impl_->clock);
+        const Incoming& incoming = content->incoming.emplace(content->message, impl_->vault, impl_->rules, impl_->clock);
+        const ApplyHeader& header = incoming.header;
+        if (!incoming.key_hash.empty()) {
+            content->trail = trail_of(incoming.key_hash);
+        } else if (header.kind == ApplyHeader::Kind::kPerson) {
+            content->trail = trail_of(impl_->vault.hash("person", header.source, header.key));
+        }
     } catch (const Error& e) {
         if (e.fault() == Fault::kPoison) content->error = e;  // anything else is met again when it is applied
     }

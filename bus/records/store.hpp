@@ -64,6 +64,8 @@ public:
         Prepared& operator=(Prepared&&) noexcept;
         ~Prepared();
         const TakenMessage& message() const;
+        // By which it is found again in the index of messages (trace/): of its key, keyed; 0: it has none.
+        std::uint64_t trail() const;
 
     private:
         friend class RecordsStore;
@@ -90,6 +92,8 @@ public:
     std::optional<LearnerLine> learner(const std::string& id) const;
     std::optional<std::string> find_learner(std::string_view scheme, std::string_view issuer, std::string_view value) const;
     std::vector<LearnerLine> learners(const std::string& after, std::size_t most) const;  // by id
+    // Prepared::trail of all that was ever said about that learner, merged ones included; nothing personal, no disclosure.
+    std::vector<std::uint64_t> trails(const std::string& learner) const;
     // Every stored word about that achievement of that learner, newest first, those in force and those replaced.
     std::vector<Why> why(const Reader& reader, const std::string& learner, std::string_view achievement_key);
     std::optional<DefinitionRecord> definition(std::string_view key, std::string_view source = {}) const;

@@ -29,6 +29,7 @@ struct RecordsStore::Prepared::Content {
     TakenMessage message;
     std::optional<Incoming> incoming;
     std::optional<Error> error;  // why it can never be applied
+    std::uint64_t trail = 0;
 };
 
 struct RecordsStore::Impl {

@@ -334,6 +334,20 @@ std::optional<std::string> RecordsStore::find_learner(std::string_view scheme, s
     return impl_->uuid_of(*lease, owner.learner);
 }
 
+std::vector<std::uint64_t> RecordsStore::trails(const std::string& learner) const {
+    const Impl::Lease lease(*impl_);
+    std::vector<std::uint64_t> out;
+    const std::int64_t id = impl_->learner_id(*lease, learner);
+    if (id == 0) return out;
+    Query query = (*lease).use(
+        "WITH RECURSIVE one(id) AS (SELECT ?1 UNION SELECT l.id FROM learner l JOIN one ON l.merged_into=one.id) "
+        "SELECT key_hash FROM statement WHERE learner IN (SELECT id FROM one) UNION "
+        "SELECT key_hash FROM person WHERE learner IN (SELECT id FROM one)");
+    query.add(id);
+    while (query.step()) out.push_back(trail_of(query.bytes(0)));
+    return out;
+}
+
 std::vector<LearnerLine> RecordsStore::learners(const std::string& after, std::size_t most) const {
     const Impl::Lease lease(*impl_);
     std::vector<LearnerLine> lines;

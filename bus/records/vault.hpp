@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -14,6 +15,13 @@ class KeyFile;
 }
 
 namespace clrbus::records {
+
+// The first 64 bits of a keyed hash.
+inline std::uint64_t trail_of(std::string_view hash) {
+    std::uint64_t out = 0;
+    if (hash.size() >= sizeof out) std::memcpy(&out, hash.data(), sizeof out);
+    return out;
+}
 
 class Vault {
 public:

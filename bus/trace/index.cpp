@@ -25,6 +25,12 @@ private:
     std::set<std::tuple<std::string, std::string, std::uint64_t, std::uint64_t, int>> seen_;
 };
 
+bool in_queues(const MessageQuery& query, std::string_view queue) {
+    return query.queues.empty() || std::any_of(query.queues.begin(), query.queues.end(), [queue](const std::string& one) {
+               return one.ends_with('/') ? queue.starts_with(one) : queue == one;
+           });
+}
+
 bool oldest_first(const Visit& a, const Visit& b) {
     return std::tuple(a.accepted, a.ended, a.sequence, a.position) < std::tuple(b.accepted, b.ended, b.sequence, b.position);
 }
@@ -132,8 +138,7 @@ MessagePage Index::find(const MessageQuery& query) {
     const auto until = std::chrono::steady_clock::now() + query.limit;
     const auto fits = [&](const Visit& visit) {
         if (query.state && visit.state != *query.state) return false;
-        if (!query.queues.empty() && std::find(query.queues.begin(), query.queues.end(), visit.queue) == query.queues.end())
-            return false;
+        if (!in_queues(query, visit.queue)) return false;
         if ((query.since && visit.ended < *query.since) || (query.until && visit.ended >= *query.until)) return false;
         if (query.key && std::none_of(visit.keys.begin(), visit.keys.end(), [&](const VisitKey& key) {
                 return key.hash == *query.key && (query.key_name.empty() || key.name == query.key_name);
@@ -176,8 +181,7 @@ MessagePage Index::find(const MessageQuery& query) {
         std::vector<Cursor> cursors;
         for (const SegmentKind& kind : directory.kinds) {
             if (query.state && kind.state != *query.state) continue;
-            if (!query.queues.empty() && std::find(query.queues.begin(), query.queues.end(), kind.queue) == query.queues.end())
-                continue;
+            if (!in_queues(query, kind.queue)) continue;
             cursors.push_back({&kind, kind.count});
         }
         const auto seconds = [&directory](Time time) { return (time.time_since_epoch().count() - directory.from) / 1000; };

@@ -33,7 +33,7 @@ struct IndexOptions {
 };
 
 struct MessageQuery {
-    std::vector<std::string> queues;  // one of them; empty: any
+    std::vector<std::string> queues;  // one of them, or below one that ends with '/'; empty: any
     std::optional<VisitState> state;
     std::optional<Time> since, until;         // when it ended, or was accepted while it waits
     std::optional<std::uint64_t> key;         // KeyHasher

@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <condition_variable>
+#include <filesystem>
 #include <map>
 #include <mutex>
+#include <optional>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -17,7 +20,7 @@
 namespace clrbus::trace {
 namespace {
 
-constexpr std::string_view kStatisticsMagic = "clrbus-stat1";
+constexpr std::string_view kStatisticsMagic = "clrbus-stat2";
 constexpr std::int64_t kWeekHours = 7 * 24, kWeeks = 4;
 constexpr std::int64_t kHoursKept = kWeekHours * (kWeeks + 1) + 24;
 constexpr std::size_t kRoutesMost = 10'000;
@@ -63,6 +66,7 @@ struct Statistics::Impl {
 
     mutable std::mutex mutex;  // guards what follows
     std::map<std::string, StatisticsRoute, std::less<>> routes;
+    Time written{};  // the file, as it was read
     bool changed = false;
     bool complained = false;
     std::mutex writing;  // one at a time; taken before mutex
@@ -75,10 +79,11 @@ struct Statistics::Impl {
         return out;
     }
 
-    void look() {
+    // found_at: when what is new happened, at least; now without it.
+    void look(std::optional<Time> found_at = {}) {
         // What a queue answers is not waited for with the lock in hand.
         const auto now_sums = sums();
-        const Time now = clock.now();
+        const Time now = found_at.value_or(clock.now());
         const std::int64_t hour = hour_of(now);
         const std::lock_guard lock(mutex);
         for (const auto& [account, found] : now_sums) {
@@ -105,6 +110,7 @@ struct Statistics::Impl {
 
     std::string encode() const {  // with the lock held
         std::string out;
+        storage::put_number<std::int64_t>(out, clock.now().time_since_epoch().count());
         storage::put_number(out, static_cast<std::uint32_t>(routes.size()));
         for (const auto& [id, route] : routes) {
             storage::put_text(out, id);
@@ -127,6 +133,7 @@ struct Statistics::Impl {
         if (storage::crc32c(0, body) != crc) return false;
         storage::ByteReader reader(body);
         const auto time = [&reader] { return Time(std::chrono::milliseconds(reader.number<std::int64_t>())); };
+        written = time();
         const auto count = reader.number<std::uint32_t>();
         for (std::uint32_t i = 0; i < count && reader.ok(); ++i) {
             StatisticsRoute& route = routes[std::string(reader.text())];
@@ -154,8 +161,18 @@ struct Statistics::Impl {
         } catch (const Error& e) {
             log::warn("trace", e.what());
         }
-        if (good) return;
+        if (good) {
+            // Each look that saw nothing new marks the file with its time, unsynced.
+            std::error_code none;
+            const auto marked = std::filesystem::last_write_time(file, none);
+            if (!none) {
+                const auto at = std::chrono::floor<std::chrono::milliseconds>(std::chrono::file_clock::to_sys(marked));
+                written = std::max(written, std::min<Time>(at, clock.now()));
+            }
+            return;
+        }
         routes.clear();
+        written = Time{};
         log::warn("trace", "TRACE-001: the statistics in '" + file +
                                "' cannot be read: sums are whole, the hours of the last weeks begin anew");
     }
@@ -165,7 +182,11 @@ struct Statistics::Impl {
         std::string body;
         {
             const std::lock_guard lock(mutex);
-            if (!std::exchange(changed, false)) return;
+            if (!std::exchange(changed, false)) {
+                std::error_code ignored;
+                std::filesystem::last_write_time(file, std::filesystem::file_time_type::clock::now(), ignored);
+                return;
+            }
             body = encode();
         }
         std::string bytes(kStatisticsMagic);
@@ -187,7 +208,8 @@ struct Statistics::Impl {
 Statistics::Statistics(const Queues& queues, const Clock& clock, std::string file)
     : impl_(std::make_unique<Impl>(queues, clock, std::move(file))) {
     impl_->read();
-    look();
+    // What nobody had seen when the process before ended was there by then, not now.
+    impl_->look(impl_->written == Time{} ? std::nullopt : std::optional(impl_->written));
 }
 
 Statistics::~Statistics() {
@@ -199,9 +221,9 @@ void Statistics::start() {
         std::mutex mutex;
         std::condition_variable_any ended;
         std::unique_lock lock(mutex);
-        for (std::int64_t n = 1; !ended.wait_for(lock, stop, kLook, [&stop] { return stop.stop_requested(); }); ++n) {
+        while (!ended.wait_for(lock, stop, kLook, [&stop] { return stop.stop_requested(); })) {
             impl_->look();
-            if (n % (kWrite / kLook) == 0) impl_->write();
+            impl_->write();
         }
     });
 }
@@ -218,6 +240,7 @@ void Statistics::look() {
 
 std::vector<RouteStatistics> Statistics::routes() {
     impl_->look();
+    impl_->write();  // what was shown is not forgotten
     std::map<std::string, RouteStatistics, std::less<>> out;
     const auto sums = impl_->sums();
     for (const auto& [account, found] : sums) {

@@ -1,6 +1,6 @@
 // What each route did, over restarts: sums since the state directory was made (the ledger's, exact), and hours of the last five
 // weeks, by which today is compared with the same weekday. The hours come from looking at the ledger now and then: no message
-// pays for it, and what happened between the last look and a kill -9 is found at the next start, as of that hour. Any thread.
+// pays for it, and what happened between the last look and a kill -9 is found at the next start, as of that look. Any thread.
 #pragma once
 
 #include <chrono>
@@ -30,7 +30,7 @@ struct RouteStatistics {
     std::int64_t dead = 0;       // dead-lettered, ever
     // Now.
     std::uint64_t waiting = 0, dead_now = 0;
-    // To the look: at most its interval late, never early.
+    // To the look: at most its interval late; behind a kill -9 as much early.
     Time last_received{}, last_success{};  // Time{}: never
     // The last 24 hours against the mean of the same 24 hours one to four weeks ago, as far as there were any.
     std::int64_t day = 0;
@@ -41,10 +41,10 @@ struct RouteStatistics {
 
 class Statistics {
 public:
-    static constexpr std::chrono::seconds kLook{10}, kWrite{60};
+    static constexpr std::chrono::seconds kLook{10};
 
-    // file: read now, written every minute and at the end. One that is damaged or of another version is begun anew, with a
-    // log line: sums are the ledger's, only the hours are lost.
+    // file: read now, written after each look that saw something and at the end. One that is damaged or of another version is
+    // begun anew, with a log line: sums are the ledger's, only the hours are lost.
     Statistics(const Queues& queues, const Clock& clock, std::string file);
     ~Statistics();  // stops
     Statistics(const Statistics&) = delete;

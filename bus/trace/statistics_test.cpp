@@ -73,7 +73,7 @@ TEST_F(StatisticsTest, KnowsNothingOfAStateThatIsNew) {
 }
 
 TEST_F(StatisticsTest, AFileOfNonsenseIsBegunAnewAndSumsAreWhole) {
-    std::ofstream(file()) << "clrbus-stat1 and then something else";
+    std::ofstream(file()) << "clrbus-stat2 and then something else";
     receive(3);
     Statistics statistics(*queues_, clock_, file());
     EXPECT_EQ(of_r(statistics).received, 3);

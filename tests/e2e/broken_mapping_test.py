@@ -187,6 +187,19 @@ class BrokenMapping:
             assert [w['provenance']['generation'] for w in words] == [self.mended if is_broken(n) else self.bad], words
             assert words[0]['provenance']['route'] == 'mapping', words
 
+    def trace_shows_both_generations(self):
+        found = self.bus.command('messages', '--route', 'mapping', '--most', '10000')['messages']
+        failed = [m for m in found if m['state'] == 'dead' and m['generation'] == self.bad]
+        assert len({m['id'] for m in failed}) >= self.broken, len(failed)
+        for message in (failed[0], failed[-1]):
+            journey = self.bus.command('trace', message['id'])['journey']
+            mine = [j for j in journey if j['id'] == message['id'] and j['queue'] == 'in/mapping']
+            assert [(j['generation'], j['state']) for j in mine][0] == (self.bad, 'dead'), mine
+            assert mine[0]['then'] == 'replayed' and mine[0]['code'] == 'MAP-001', mine
+            assert (mine[-1]['generation'], mine[-1]['state']) == (self.mended, 'delivered'), mine
+            assert [j['state'] for j in journey if j['queue'] == 'records'] == ['applied'], journey
+        assert self.bus.command('messages', '--route', 'mapping', '--state', 'dead')['messages'] == []
+
     def nothing_went_outside_again(self):
         assert self.far.got() == self.before, {p: (len(k), sum(k.values())) for p, k in self.far.got().items()}
 
@@ -220,7 +233,7 @@ def main():
     test, cases = BrokenMapping(parser.parse_args().count), Cases()
     try:
         for name in ('three_hundred_of_a_thousand_fail', 'a_dry_run_says_what_would_come_of_it', 'replayed_through_a_kill',
-                     'the_three_hundred_are_recorded_once', 'nothing_went_outside_again', 'rollback_returns'):
+                     'the_three_hundred_are_recorded_once', 'trace_shows_both_generations', 'nothing_went_outside_again', 'rollback_returns'):
             cases.run(name.replace('_', ' '), getattr(test, name))
     finally:
         test.bus.clean()
