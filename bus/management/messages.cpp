@@ -175,7 +175,7 @@ object find_messages(const MessagesView& view, const MessagesAsked& asked) {
         std::vector<std::optional<std::uint64_t>> keys{std::nullopt};
         if (!asked.learner.empty()) {
             if (!view.trails)
-                throw Error(Fault::kPoison, "MGMT-021", "looking for a learner's messages",
+                throw Error(Fault::kPoison, "MGMT-031", "looking for a learner's messages",
                             "the learner records are read by the running bus alone");
             keys.clear();
             for (const std::uint64_t trail : view.trails(asked.learner)) keys.emplace_back(trail);
@@ -280,7 +280,7 @@ object journey_of(const MessagesView& view, const std::string& id, std::int64_t 
     };
     down(id, "message", 0);
     if (!found && journey.empty())
-        throw Error(Fault::kPoison, "MGMT-022", "tracing a message", "nothing is known of a message of this id")
+        throw Error(Fault::kPoison, "MGMT-032", "tracing a message", "nothing is known of a message of this id")
             .expected("the id of a message, as 'messages' shows it");
     return {{"id", id}, {"journey", std::move(journey)}, {"complete", complete}, {"index", index_object(view)}};
 }

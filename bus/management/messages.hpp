@@ -22,9 +22,9 @@ struct MessagesAsked {
     std::string route, key, learner, state, since, until;
     std::int64_t most = 100;
 };
-// Throws Error(kPoison, "MGMT-002" malformed, "MGMT-021" not while the bus is stopped).
+// Throws Error(kPoison, "MGMT-002" malformed, "MGMT-031" not while the bus is stopped).
 boost::json::object find_messages(const MessagesView& view, const MessagesAsked& asked);
-// Throws Error(kPoison, "MGMT-022"): nothing is known of that id.
+// Throws Error(kPoison, "MGMT-032"): nothing is known of that id.
 boost::json::object journey_of(const MessagesView& view, const std::string& id, std::int64_t children);
 
 }  // namespace clrbus::management

@@ -9,7 +9,7 @@ LEAVES = ('run', 'check', 'test', 'status', 'queues', 'ledger', 'resume', 'publi
           'waiting list', 'waiting show', 'waiting attach', 'waiting reject', 'learners', 'learner', 'why', 'clr', 'reader', 'verify', 'keys list',
           'keys rotate', 'disclosures', 'route list', 'route show', 'route history', 'route diff', 'route reload', 'route rollback', 'route unpin',
           'mapping show', 'mapping write', 'mapping targets', 'new system', 'try', 'inventory',
-          'messages', 'trace', 'backup', 'restore')
+          'messages', 'trace', 'alerts list', 'alerts test', 'approve', 'approvals', 'explain', 'backup', 'restore')
 
 
 def call(*arguments, env=None):

@@ -107,6 +107,10 @@ def main():
             cases.run('the waiting list', lambda: search('the list', json.dumps(bus.command('waiting', 'list')), values))
             for command in ('status', 'queues', 'ledger'):
                 cases.run(command, lambda: search(command, json.dumps(bus.command(command, expect=None)), values))
+            found = bus.command('messages', '--most', '10000')['messages']
+            cases.run('messages', lambda: search('messages', json.dumps(found), values) if len(found) > 100 else 1 / 0)
+            cases.run('traces', lambda: search('a trace', json.dumps([bus.command('trace', m['id']) for m in found[::40]]), values))
+            cases.run('the index of messages', lambda: search('the index', ''.join(open(p, 'rb').read().decode('latin-1') for p in files(os.path.join(bus.state, 'trace'))), values))
             for page in ('/metrics', '/health'):
                 for who in (None, 'operator'):
                     cases.run('%s for %s' % (page, who or 'nobody'),

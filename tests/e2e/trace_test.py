@@ -170,7 +170,7 @@ class Trace:
         assert len(answer['messages']) == 1 and not answer['index']['live'], answer
         assert [j['state'] for j in self.trace(answer['messages'][0]['id'])] == ['split', 'delivered', 'applied']
         refused = self.bus.command('messages', '--learner', 'x', expect=1)
-        assert refused['error']['code'] == 'MGMT-021', refused
+        assert refused['error']['code'] == 'MGMT-031', refused
         assert sorted(os.listdir(os.path.join(self.bus.state, 'trace'))) == before, 'nothing was changed'
         text = subprocess.run([CLRBUS, 'messages', '--key', STUDENT, '--state', self.bus.state], stdout=subprocess.PIPE, text=True, check=True).stdout
         assert 'The bus is stopped' in text and '(personal)' in text, text
