@@ -31,6 +31,9 @@ int try_file(const Try& what);
 // clrbus inventory: the data steward's questions answered for each element. form: csv, html, json, "" for a table.
 int inventory(const std::filesystem::path& config, const std::filesystem::path& overlay, const std::string& form,
               const std::filesystem::path& out);
+// clrbus report --html: of the bus that runs in state. out: "" = standard output. Status 1 when something stands still.
+int report(const std::filesystem::path& config, const std::filesystem::path& overlay, const std::filesystem::path& state,
+           const std::filesystem::path& out);
 // clrbus route export and import (workbench/pack.hpp). out: "" = standard output.
 int export_route(const std::filesystem::path& config, const std::filesystem::path& overlay, const std::string& name,
                  const std::filesystem::path& out);

@@ -143,6 +143,22 @@ void add_inventory(CLI::App& app, const std::shared_ptr<WireOptions>& options, i
     c->callback([options, form, &result] { result = inventory(options->config, options->overlay, *form, options->out); });
 }
 
+void add_report(CLI::App& app, const std::shared_ptr<WireOptions>& options, int& result) {
+    CLI::App* c = app.add_subcommand(
+        "report", "one page for those who answer for the data: exceptions, freshness, statistics, approvals, inventory");
+    wire_config(*c, *options);
+    const auto state = std::make_shared<std::string>("var/clrbus");
+    c->add_option("--state", *state, "state directory of the bus")->envname("CLRBUS_STATE")->capture_default_str();
+    c->add_flag_callback(
+        "--html", [] {}, "as a page that needs nothing else (the only form)");
+    c->add_option("--out", options->out, "file to write; standard output without it");
+    c->footer(
+        "Example: clrbus report --html --out report.html\n"
+        "It names no learner and shows no value of a message. Status 1: something stands still, or the ledger does not "
+        "balance.");
+    c->callback([options, state, &result] { result = report(options->config, options->overlay, *state, options->out); });
+}
+
 void add_pack(CLI::App& routes, const std::shared_ptr<WireOptions>& options, int& result) {
     CLI::App* out = routes.add_subcommand("export", "a route folder with all that it needs as one file; never a secret");
     wire_config(*out, *options);
@@ -186,6 +202,7 @@ void add_wire_commands(CLI::App& app, int& result) {
     add_mapping(app, options, result);
     add_try(app, result);
     add_inventory(app, options, result);
+    add_report(app, options, result);
 }
 
 }  // namespace clrbus::app

@@ -42,7 +42,7 @@ const char* const kStyle =
     "th,td{border:1px solid #bbb;padding:.3rem .5rem;text-align:left;vertical-align:top;font-size:.9rem}thead "
     "th{background:#f0f0f0}"
     "td.fed{background:#dff3e1}td.planned{background:#fff3cd}td.not{background:#f8dede}.none{color:#444}"
-    "tbody th{max-width:24rem;overflow-wrap:anywhere;font-weight:600}td{overflow-wrap:anywhere;min-width:6rem}"
+    "tbody th{min-width:11rem;max-width:24rem;overflow-wrap:anywhere;font-weight:600}td{overflow-wrap:anywhere;min-width:6rem}"
     "@media print{.wide{overflow:visible}}";
 
 void matrix(std::string& out, const Inventory& inventory) {
@@ -113,17 +113,31 @@ std::string inventory_csv(const Inventory& inventory) {
     return out;
 }
 
-std::string inventory_html(const Inventory& inventory, const std::string& title) {
-    std::string out =
-        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
-        "content=\"width=device-width, initial-scale=1\">"
-        "<title>Data inventory, " +
-        html(title) + "</title><style>" + kStyle + "</style></head>\n<body><main>\n<h1>Data inventory, " + html(title) +
-        "</h1>\n<p>What each source holds, who answers for it, and what of it enters the learner record. What becomes of an "
-        "element was found by changing it in the route's own cases and looking at what comes out.</p>\n";
+std::string html_text(const std::string& text) {
+    return html(text);
+}
+
+std::string page_html(const std::string& title, const std::string& body) {
+    return "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+           "content=\"width=device-width, initial-scale=1\">"
+           "<title>" +
+           html(title) + "</title><style>" + kStyle + "</style></head>\n<body><main>\n<h1>" + html(title) + "</h1>\n" + body +
+           "</main></body></html>\n";
+}
+
+std::string inventory_sections(const Inventory& inventory) {
+    std::string out;
     matrix(out, inventory);
     for (const std::string& system : inventory.systems) system_table(out, inventory, system);
-    return out + "</main></body></html>\n";
+    return out;
+}
+
+std::string inventory_html(const Inventory& inventory, const std::string& title) {
+    return page_html(
+        "Data inventory, " + title,
+        "<p>What each source holds, who answers for it, and what of it enters the learner record. What becomes of an "
+        "element was found by changing it in the route's own cases and looking at what comes out.</p>\n" +
+            inventory_sections(inventory));
 }
 
 }  // namespace clrbus::workbench

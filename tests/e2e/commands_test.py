@@ -8,8 +8,8 @@ from bus import CLRBUS, Bus, Cases, configuration, wait_for, write_text
 LEAVES = ('run', 'check', 'test', 'status', 'queues', 'ledger', 'resume', 'publish', 'dead list', 'dead show', 'dead replay', 'dead edit', 'dead discard',
           'waiting list', 'waiting show', 'waiting attach', 'waiting reject', 'learners', 'learner', 'why', 'clr', 'reader', 'verify', 'keys list',
           'keys rotate', 'disclosures', 'route list', 'route show', 'route history', 'route diff', 'route reload', 'route rollback', 'route unpin',
-          'mapping show', 'mapping write', 'mapping targets', 'new system', 'try', 'inventory',
-          'messages', 'trace', 'alerts list', 'alerts test', 'approve', 'approvals', 'explain', 'backup', 'restore')
+          'mapping show', 'mapping write', 'mapping targets', 'new system', 'try', 'inventory', 'report', 'reconcile', 'route export',
+          'route import', 'messages', 'trace', 'alerts list', 'alerts test', 'approve', 'approvals', 'explain', 'backup', 'restore')
 
 
 def call(*arguments, env=None):

@@ -47,6 +47,9 @@ def main():
         assert status == 200, status
         print('ok the page allows no script' if "script-src" in headers.get('Content-Security-Policy', '') or "default-src 'none'" in
               headers.get('Content-Security-Policy', '') else 'not ok the page allows no script: no policy')
+        subprocess.run([CLRBUS, 'report', '--html', '--state', bus.state, '--out', os.path.join(MODULES, 'report.html')], cwd=ROOT, timeout=120)
+        report = open(os.path.join(MODULES, 'report.html')).read()
+        print(('not ok' if first in report else 'ok') + ' the report names no learner')
     file = os.path.join(MODULES, 'page.html')
     with open(file, 'wb') as f:
         f.write(page)
@@ -54,6 +57,8 @@ def main():
     inventory = os.path.join(MODULES, 'inventory.html')
     subprocess.run([CLRBUS, 'inventory', '--html', '--out', inventory], cwd=ROOT, check=True, timeout=120)
     status |= subprocess.run(['node', 'look.mjs', chromium, inventory, MODULES, 'inventory'], cwd=MODULES, timeout=120).returncode
+    status |= subprocess.run(['node', 'look.mjs', chromium, os.path.join(MODULES, 'report.html'), MODULES, 'report'], cwd=MODULES,
+                             timeout=120).returncode
     sys.exit(status)
 
 
