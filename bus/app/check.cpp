@@ -93,7 +93,7 @@ public:
         for (const Config& door : route.doors()) {
             const Config endpoint = door.children().front();
             attempt(route, endpoint, [&] {
-                make_reduction(door, route.split());
+                make_reduction(door, route);
                 const AdapterInfo* adapter = adapter_with(endpoint.namespace_uri());
                 if (adapter == nullptr)
                     endpoint.fail("CHECK-001", "no adapter has the namespace '" + std::string(endpoint.namespace_uri()) + "'");

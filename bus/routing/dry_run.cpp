@@ -150,7 +150,7 @@ void dry_messages(const CompiledRoute& route, const std::filesystem::path& file,
     try {
         std::filesystem::path source = file;
         for (const Config& door : route.doors()) {
-            const auto reduce = make_reduction(door, route.split());
+            const auto reduce = make_reduction(door, route);
             if (!reduce) continue;
             reduced = std::filesystem::temp_directory_path() / ("clrbus-dry-" + new_uuid());
             reduce(file, reduced);

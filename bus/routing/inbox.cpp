@@ -1,5 +1,6 @@
 #include "routing/inbox.hpp"
 
+#include <algorithm>
 #include <sstream>
 #include <utility>
 
@@ -7,8 +8,12 @@
 #include "core/ids.hpp"
 #include "core/log.hpp"
 #include "formats/csv_reducer.hpp"
+#include "formats/fixed_reducer.hpp"
+#include "formats/json_reducer.hpp"
+#include "formats/x12_reducer.hpp"
 #include "formats/xml_reducer.hpp"
 #include "routing/continuation.hpp"
+#include "routing/splitter.hpp"
 #include "storage/originals.hpp"
 #include "xml/xpath.hpp"
 
@@ -24,7 +29,7 @@ RouteInbox::RouteInbox(const CompiledRoute& route, const Config& door, Parts par
       queue_(route.inbox()),
       max_bytes_(route.max_bytes()),
       parts_(std::move(parts)),
-      reduce_(make_reduction(door, route.split())) {}
+      reduce_(make_reduction(door, route)) {}
 
 bool RouteInbox::open() const {
     return parts_.queues.accepts(queue_);
@@ -104,36 +109,108 @@ std::optional<Inbox::State> RouteInbox::state_of(const std::string& id) const {
     return parts_.receipts.find(route_, id);
 }
 
-Inbox::Reduce make_reduction(const Config& door, const std::optional<SplitPlan>& split) {
-    const Config keep = door.child("keep");
-    const Config drop = door.child("drop");
-    if (!keep && !drop) return {};
-    if (drop.has("elements")) {
-        if (keep || drop.has("columns") || (split && split->source.format != FormatPlan::Format::kXml)) {
-            door.fail("ROUTE-024", "elements are dropped from XML alone, without keep and columns");
-        }
-        std::vector<std::string> names;
-        std::istringstream elements(drop.get("elements"));
-        for (std::string name; elements >> name;) names.push_back(name);
-        return [names](const std::filesystem::path& in, const std::filesystem::path& out) { reduce_xml_file(names, in, out); };
+namespace {
+
+using ReducedFormat = FormatPlan::Format;
+
+std::vector<std::string> dropped_names(const Config& drop, const char* attribute) {
+    std::vector<std::string> out;
+    std::istringstream names(drop.get(attribute));
+    for (std::string name; names >> name;) out.push_back(name);
+    return out;
+}
+
+// Which attribute of <drop> names what, in which formats.
+void check_drop(const Config& door, const Config& drop, ReducedFormat format) {
+    const std::pair<const char*, std::vector<ReducedFormat>> kinds[] = {
+        {"columns", {ReducedFormat::kCsv}},
+        {"elements", {ReducedFormat::kXml, ReducedFormat::kX12}},
+        {"members", {ReducedFormat::kJson, ReducedFormat::kJsonLines}},
+        {"fields", {ReducedFormat::kFixed}},
+    };
+    int named = 0;
+    for (const auto& [attribute, formats] : kinds) {
+        if (!drop.has(attribute)) continue;
+        ++named;
+        if (std::find(formats.begin(), formats.end(), format) == formats.end())
+            door.fail("ROUTE-024", std::string("drop ") + attribute + " is not for the format that the route reads first: " +
+                                       "columns of csv, elements of xml and x12, members of json, fields of fixed");
     }
-    if (!split || split->source.format != FormatPlan::Format::kCsv)
-        door.fail("ROUTE-023", "keep and drop need rows: the route starts with <split format=\"csv\"/>");
+    if (named != 1) door.fail("ROUTE-024", "a drop names columns, elements, members or fields: exactly one of them");
+}
+
+Inbox::Reduce csv_reduction(const Config& door, const CompiledRoute& route, const Config& keep, const Config& drop) {
     CsvReduction reduction;
-    reduction.csv = split->source.csv;
+    reduction.csv = route.source().csv;
     if (reduction.csv.quote == '\0') door.fail("ROUTE-023", "keep and drop need quotes: the reduced file is written with them");
-    if (keep) {
-        // The row is the context: a bare column name in the expression means the row's child.
-        reduction.keep = XPath::compile(keep.require("when"));
-    }
-    std::istringstream columns(drop.get("columns"));
+    // The row is the context: a bare column name in the expression means the row's child.
+    if (keep) reduction.keep = XPath::compile(keep.require("when"));
     // A column with blanks in its name is written as the tree names it: Date_x0020_of_x0020_Birth.
-    for (std::string column; columns >> column;) reduction.drop.push_back(original_name(column));
+    for (const std::string& column : dropped_names(drop, "columns")) reduction.drop.push_back(original_name(column));
     return [reduction](const std::filesystem::path& in, const std::filesystem::path& out) {
         const CsvReduced done = reduce_csv_file(reduction, in, out);
         counter("clrbus_door_rows_left_out_total").add(static_cast<std::int64_t>(done.rows - done.kept - done.rejected));
         counter("clrbus_door_rows_refused_total").add(static_cast<std::int64_t>(done.rejected));
     };
+}
+
+Inbox::Reduce json_reduction(const CompiledRoute& route, const Config& drop) {
+    JsonReduction reduction;
+    for (const std::string& member : dropped_names(drop, "members")) reduction.drop.push_back(original_name(member));
+    reduction.split = route.split() || route.source().format == ReducedFormat::kJsonLines;
+    reduction.records = json_split_options(route.source());
+    return [reduction](const std::filesystem::path& in, const std::filesystem::path& out) {
+        counter("clrbus_door_rows_refused_total").add(static_cast<std::int64_t>(reduce_json_file(reduction, in, out)));
+    };
+}
+
+Inbox::Reduce fixed_reduction(const Config& door, const CompiledRoute& route, const Config& drop) {
+    const FixedReduction reduction{route.source().fixed, dropped_names(drop, "fields")};
+    if (const std::string fault = fixed_drop_fault(reduction); !fault.empty()) door.fail("ROUTE-024", fault);
+    return [reduction](const std::filesystem::path& in, const std::filesystem::path& out) {
+        counter("clrbus_door_rows_refused_total").add(static_cast<std::int64_t>(reduce_fixed_file(reduction, in, out)));
+    };
+}
+
+Inbox::Reduce x12_reduction(const Config& door, const CompiledRoute& route, const Config& drop) {
+    X12Reduction reduction{route.source().x12, {}};
+    if (!reduction.x12.tables) door.fail("ROUTE-024", "a drop of x12 needs tables: only what they hold for right is reduced");
+    for (const std::string& name : dropped_names(drop, "elements")) {
+        const auto one = X12Drop::read(name);
+        if (!one) door.fail("ROUTE-024", "'" + name + "' is no element of a segment, as REF02 or REF02[REF01=SY]");
+        reduction.drop.push_back(*one);
+    }
+    return
+        [reduction](const std::filesystem::path& in, const std::filesystem::path& out) { reduce_x12_file(reduction, in, out); };
+}
+
+}  // namespace
+
+Inbox::Reduce make_reduction(const Config& door, const CompiledRoute& route) {
+    const Config keep = door.child("keep");
+    const Config drop = door.child("drop");
+    if (!keep && !drop) return {};
+    const ReducedFormat format = route.source().format;
+    if (drop) check_drop(door, drop, format);
+    if ((keep || format == ReducedFormat::kCsv) && !(route.split() && format == ReducedFormat::kCsv))
+        door.fail("ROUTE-023", "keep, and drop of columns, need rows: the route starts with <split format=\"csv\"/>");
+    switch (format) {
+        case ReducedFormat::kXml: {
+            const std::vector<std::string> names = dropped_names(drop, "elements");
+            return
+                [names](const std::filesystem::path& in, const std::filesystem::path& out) { reduce_xml_file(names, in, out); };
+        }
+        case ReducedFormat::kJson:
+        case ReducedFormat::kJsonLines:
+            return json_reduction(route, drop);
+        case ReducedFormat::kCsv:
+            return csv_reduction(door, route, keep, drop);
+        case ReducedFormat::kX12:
+            return x12_reduction(door, route, drop);
+        case ReducedFormat::kFixed:
+            return fixed_reduction(door, route, drop);
+    }
+    return {};
 }
 
 }  // namespace clrbus

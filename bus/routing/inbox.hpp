@@ -52,6 +52,6 @@ private:
 };
 
 // The streaming reduction that a <from> asks for with <keep> and <drop>; empty when it asks for none.
-Inbox::Reduce make_reduction(const Config& door, const std::optional<SplitPlan>& split);
+Inbox::Reduce make_reduction(const Config& door, const CompiledRoute& route);
 
 }  // namespace clrbus

@@ -46,6 +46,15 @@ SplitPlan split_plan(const Config& element, RouteAssets& assets) {
     return plan;
 }
 
+// The first parse of the steps, inside others too.
+Config first_parse(const std::vector<Config>& elements) {
+    for (const Config& element : elements) {
+        if (element.name() == "parse") return element;
+        if (const Config inside = first_parse(element.children())) return inside;
+    }
+    return {};
+}
+
 OrderPlan order_plan(const Config& element, const CompiledRoute& route, RouteAssets& assets) {
     if (element.has("order-key") == element.has("order-header"))
         element.fail("ROUTE-060", "order", "order=\"key\" goes with an order-key or an order-header");
@@ -126,6 +135,11 @@ std::shared_ptr<const CompiledRoute> CompiledRoute::compile(const Config& elemen
         if (route->split_->source.format == FormatPlan::Format::kXml)
             route->split_->parsers = std::make_shared<ParserPool>(route->split_->schemas);
         prefix = "child ";
+    }
+    if (route->split_) {
+        route->source_ = route->split_->source;
+    } else if (const Config parse = first_parse(steps)) {
+        route->source_ = FormatPlan::read(parse, assets);
     }
     route->endpoints_ = route_endpoints(element);
     route->steps_ = make_steps(steps, assets, prefix, route->split_.has_value());

@@ -55,6 +55,9 @@ public:
     const std::vector<Config>& doors() const { return doors_; }
     bool drops() const;  // a door drops what the record must not hold
     const std::optional<SplitPlan>& split() const { return split_; }
+    const FormatPlan& source() const {
+        return source_;
+    }  // of the bytes that come: its split's, else its first parse's, else XML
     const std::optional<OrderPlan>& order() const { return order_; }
     // It keeps what waits in this state directory: not to be had where the queues are another broker's.
     bool needs_local_state() const { return order_ || !stateful_.empty(); }
@@ -102,6 +105,7 @@ private:
     std::vector<File> files_;
     std::vector<std::filesystem::path> dependencies_;
     std::optional<SplitPlan> split_;
+    FormatPlan source_;
     std::optional<OrderPlan> order_;
     std::vector<BusinessKey> keys_;
     Steps steps_;

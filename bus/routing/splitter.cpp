@@ -17,16 +17,24 @@ constexpr std::size_t kReadSize = 64U << 10;
 
 struct StopReading {};  // the caller has enough
 
+}  // namespace
+
+JsonSplitOptions json_split_options(const FormatPlan& source) {
+    JsonSplitOptions options;
+    options.lines = source.format == FormatPlan::Format::kJsonLines;
+    options.path = options.lines ? "" : source.path;
+    std::replace(options.path.begin(), options.path.end(), '.', '/');
+    return options;
+}
+
+namespace {
+
 std::unique_ptr<RecordSplitter> record_splitter(const FormatPlan& source, RecordHandlers handlers) {
     using Format = FormatPlan::Format;
     if (source.format == Format::kCsv) return make_csv_splitter(source.csv, std::move(handlers));
     if (source.format == Format::kX12) return make_x12_splitter(source.x12, std::move(handlers));
     if (source.format == Format::kFixed) return make_fixed_splitter(source.fixed, std::move(handlers));
-    JsonSplitOptions options;
-    options.lines = source.format == Format::kJsonLines;
-    options.path = options.lines ? "" : source.path;
-    std::replace(options.path.begin(), options.path.end(), '.', '/');
-    return make_json_splitter(options, std::move(handlers));
+    return make_json_splitter(json_split_options(source), std::move(handlers));
 }
 
 class StreamSplitter : public Splitter {

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "core/error.hpp"
+#include "formats/json_splitter.hpp"
 #include "routing/route.hpp"
 #include "xml/document.hpp"
 
@@ -40,6 +41,7 @@ public:
     virtual void run(const Read& read, const SplitPosition& from, const std::function<bool(SplitRecord)>& record) = 0;
 };
 
+JsonSplitOptions json_split_options(const FormatPlan& source);
 std::unique_ptr<Splitter> make_splitter(const SplitPlan& plan);
 
 // A record that stands alone (the body of a child's dead letter, replayed), as one document.
