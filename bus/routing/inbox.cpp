@@ -133,8 +133,7 @@ void check_drop(const Config& door, const Config& drop, ReducedFormat format) {
         if (!drop.has(attribute)) continue;
         ++named;
         if (std::find(formats.begin(), formats.end(), format) == formats.end())
-            door.fail("ROUTE-024", std::string("drop ") + attribute + " is not for the format that the route reads first: " +
-                                       "columns of csv, elements of xml and x12, members of json, fields of fixed");
+            door.fail("ROUTE-024", std::string("drop ") + attribute + " is not for the format that the route reads first");
     }
     if (named != 1) door.fail("ROUTE-024", "a drop names columns, elements, members or fields: exactly one of them");
 }

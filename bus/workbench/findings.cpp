@@ -63,7 +63,7 @@ constexpr std::pair<std::string_view, std::string_view> kExpectations[] = {
     {"ROUTE-021", "a header of your own: none that begins with clrbus-"},
     {"ROUTE-022", "<records/>, <route id=\"…\"/>, or the endpoint element of an adapter"},
     {"ROUTE-023", "<split format=\"csv\"/> with quotes as the first step"},
-    {"ROUTE-024", "elements=\"…\" alone, before XML"},
+    {"ROUTE-024", "columns=\"…\" of csv, elements=\"…\" of xml or x12, members=\"…\" of json, fields=\"…\" of fixed"},
     {"ROUTE-025", "nothing behind it"},
     {"ROUTE-026", "the id of a route"},
     {"ROUTE-027", "a way that ends"},
