@@ -15,6 +15,7 @@
 #include "routing/assets.hpp"
 #include "routing/engine.hpp"
 #include "storage/originals.hpp"
+#include "trace/index.hpp"
 #include "xml/code_lists.hpp"
 #include "xml/transformer.hpp"
 #include "xml/xpath.hpp"
@@ -54,7 +55,12 @@ public:
         options.directory = (root / "queues").string();
         options.disk_reserve = 1U << 20;
         options.segment_bytes = 8U << 20;  // soon used again, as those of a bus that has run for a while
+        trace::IndexOptions index_options;
+        index_options.directory = (root / "trace").string();
+        index_ = std::make_unique<trace::Index>(index_options);
+        options.follower = index_.get();
         queues_ = std::make_unique<EmbeddedQueues>(options);
+        index_->start();
         originals_ = std::make_unique<storage::Originals>((root / "originals").string());
         engine_ = std::make_unique<RouteEngine>(
             RouteEngine::Parts{*queues_, *originals_, workers_, splits_, system_clock(), root, {}}, loaded.routes);
@@ -117,6 +123,7 @@ private:
     Directory directory_;
     ThreadPool workers_{1, "worker"};  // tools/bench gives one processor
     ThreadPool splits_{1, "split"};
+    std::unique_ptr<trace::Index> index_;  // follows the queues
     std::unique_ptr<EmbeddedQueues> queues_;
     std::unique_ptr<storage::Originals> originals_;
     std::unique_ptr<RouteEngine> engine_;
