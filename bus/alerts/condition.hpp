@@ -13,8 +13,8 @@
 namespace clrbus::alerts {
 
 // The kinds that a channel may choose by name.
-inline constexpr std::string_view kKinds[] = {"dead-letters", "oldest-waiting", "source-late",  "disk",        "expiry",
-                                              "ledger",       "far-side-away",  "stands-still", "undelivered", "restored"};
+inline constexpr std::string_view kKinds[] = {"dead-letters", "oldest-waiting", "source-late",  "disk",       "expiry",
+                                              "ledger",       "far-side-away",  "stands-still", "undelivered"};
 
 struct Condition {
     std::string key;   // the same for the same fact at every look: "dead-letters pesc"
