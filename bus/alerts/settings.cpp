@@ -62,8 +62,8 @@ std::unique_ptr<Channel> mail_of(const Config& element, const std::string& name,
     out.tls = tls == "tls" ? MailOptions::Tls::kTls : tls == "none" ? MailOptions::Tls::kNone : MailOptions::Tls::kStartTls;
     out.ca_file = alert_path(element, "ca-file", parts);
     out.user = element.get("user");
-    out.password = secret_by(element, "password", parts);
-    if (out.user.empty() != (out.password == nullptr)) element.fail("ALERT-003", "user and password belong together");
+    out.password = secret_by(element, "password-secret", parts);
+    if (out.user.empty() != (out.password == nullptr)) element.fail("ALERT-003", "user and password-secret belong together");
     out.from = mail_address(element, "from", element.require("from"));
     for (const std::string& to : alert_words(element.require("to"))) out.to.push_back(mail_address(element, "to", to));
     out.timeout = element.get_duration("timeout", out.timeout);
@@ -76,8 +76,8 @@ std::unique_ptr<Channel> webhook_of(const Config& element, const std::string& na
     out.kinds = kinds_of(element);
     out.url = element.require("url");
     out.ca_file = alert_path(element, "ca-file", parts);
-    out.key = secret_by(element, "signature-key", parts);
-    out.token = secret_by(element, "token", parts);
+    out.key = secret_by(element, "signature-secret", parts);
+    out.token = secret_by(element, "token-secret", parts);
     out.timeout = element.get_duration("timeout", out.timeout);
     return make_webhook_channel(std::move(out), parts.client, parts.clock);
 }

@@ -68,10 +68,10 @@ TEST_F(AlertSettingsTest, RefusesWhatCannotBe) {
     EXPECT_EQ(refused("<mail host=\"h\" when=\"disk dsik\" " + kMailTo + "/>"), "ALERT-003");
     EXPECT_EQ(refused("<mail host=\"h\" " + kMailTo + "/><mail host=\"i\" " + kMailTo + "/>"), "ALERT-003");
     EXPECT_EQ(refused(R"(<webhook url="ftp://example.edu/"/>)"), "HTTP-070");
-    EXPECT_EQ(refused(R"(<webhook url="https://example.edu/" token="missing"/>)"), "CONF-034");
+    EXPECT_EQ(refused(R"(<webhook url="https://example.edu/" token-secret="missing"/>)"), "CONF-034");
 }
 TEST_F(AlertSettingsTest, APasswordGoesOverTlsAlone) {
-    const std::string rest = " user=\"u\" password=\"there\" " + kMailTo + "/>";
+    const std::string rest = " user=\"u\" password-secret=\"there\" " + kMailTo + "/>";
     EXPECT_EQ(refused("<mail host=\"smtp.example.edu\" tls=\"none\"" + rest), "ALERT-001");
     EXPECT_EQ(refused("<mail host=\"127.0.0.1\" tls=\"none\"" + rest), "taken");
     EXPECT_EQ(refused("<mail host=\"smtp.example.edu\"" + rest), "taken");

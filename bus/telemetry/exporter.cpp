@@ -84,8 +84,8 @@ ExportOptions read_export_options(const Config& element, const std::filesystem::
         element.fail("OTLP-001", "url", e.why());
     }
     if (element.has("ca-file")) out.ca_file = (folder / element.get("ca-file")).lexically_normal();
-    if (element.has("token")) {
-        const std::string name = element.get("token");
+    if (element.has("token-secret")) {
+        const std::string name = element.get("token-secret");
         secret(name);  // what is missing is found at the start
         out.token = [name, secret] { return secret(name); };
     }

@@ -23,8 +23,8 @@ ALERTS = '''<secret name="far-side" file="secret-1"/><secret name="mail" file="m
   <secret name="ending" file="secret-1" expires="%(expires)s"/>
 '''
 CHANNELS = '''<alerts look="PT1S" group="PT1S" quiet="PT3S" retry="PT1S" away="PT3S" oldest-waiting="PT3S" late-by="PT1S" free-bytes="%(free)d" expiry-days="5">
-    <mail name="ops" host="localhost" port="%(mail)d" ca-file="tls/ca.pem" user="clrbus" password="mail" from="clrbus@example.edu" to="ops@example.edu second@example.edu" timeout="PT6S"/>
-    <webhook name="hook" url="http://127.0.0.1:%(hook)d/alerts" signature-key="hook"/>
+    <mail name="ops" host="localhost" port="%(mail)d" ca-file="tls/ca.pem" user="clrbus" password-secret="mail" from="clrbus@example.edu" to="ops@example.edu second@example.edu" timeout="PT6S"/>
+    <webhook name="hook" url="http://127.0.0.1:%(hook)d/alerts" signature-secret="hook"/>
     <command name="page" program="programs/page" when="disk dead-letters"/>
   </alerts>
 '''

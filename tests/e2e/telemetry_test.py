@@ -92,7 +92,7 @@ class Telemetry:
         os.makedirs(self.bus.state, exist_ok=True)
 
     def configure(self, more):
-        write_text(self.config, self.plain.replace('</clrbus>', '<telemetry url="http://127.0.0.1:%d/v1/traces" token="collector" every="PT1S"%s/></clrbus>' % (self.collector.port, more)))
+        write_text(self.config, self.plain.replace('</clrbus>', '<telemetry url="http://127.0.0.1:%d/v1/traces" token-secret="collector" every="PT1S"%s/></clrbus>' % (self.collector.port, more)))
 
     def post(self, n, body=b'<item/>', **fields):
         status, _, _ = self.bus.http('POST', '/in/first', body, self.bus.token('publish-first'), dict({'Content-Type': 'application/xml', 'Idempotency-Key': 'k%d' % n}, **fields))
