@@ -97,6 +97,25 @@ std::set<std::string, std::less<>> inboxes_that_stay(const std::vector<std::shar
     return out;
 }
 
+void InboxFollower::prepare(const CompiledRoute& route) {
+    others_.prepare(route);
+    if (link_ == nullptr) return;
+    if (keeps_state(route)) {
+        staying_.insert(route.inbox());
+    } else {
+        staying_.erase(route.inbox());
+    }
+    link_->stay(staying_);
+}
+
+void InboxFollower::follow(const std::vector<std::shared_ptr<const CompiledRoute>>& routes) {
+    if (link_ != nullptr) {
+        staying_ = inboxes_that_stay(routes);
+        link_->stay(staying_);
+    }
+    others_.follow(routes);
+}
+
 std::filesystem::path originals_folder(const Settings& settings, const std::filesystem::path& state) {
     const auto shared = resolved_beside(settings.file, settings.root.child("broker").get("originals-folder"));
     return shared.empty() ? state / "originals" : shared;

@@ -138,6 +138,7 @@ struct Bus::Impl {
     std::vector<std::unique_ptr<HttpServer>> http;
     std::vector<std::unique_ptr<amqp::AmqpListener>> amqp;
     std::unique_ptr<Doors> sources;
+    std::unique_ptr<InboxFollower> followers;      // in front of sources
     std::vector<HttpTokens::Entry> token_entries;  // of the configuration
     std::optional<std::filesystem::path> development_ca;
     std::unique_ptr<RouteReloader> reloader;
@@ -304,6 +305,8 @@ void Bus::Impl::build() {
         exporter = std::make_unique<telemetry::Exporter>(std::move(options), client);
     }
     const alerts::Limits limits = build_alerts();
+    followers = std::make_unique<InboxFollower>(link.get(), *sources);
+
     management = std::make_unique<Management>(Management::Parts{
         shared,
         *engine,
@@ -542,7 +545,7 @@ void Bus::start() {
     impl_->index.start();
     impl_->endpoints->start();
     impl_->engine->start();
-    impl_->reloader->begin(*impl_->engine, *impl_->sources);
+    impl_->reloader->begin(*impl_->engine, *impl_->followers);
     for (auto& server : impl_->http) server->start();
     for (auto& listener : impl_->amqp) listener->start();
     impl_->control = std::make_unique<ControlServer>(

@@ -44,11 +44,9 @@ void run_drained(Bus& bus, const sigset_t& signals, std::chrono::milliseconds de
 // Routes alone, on messages that come over another broker.
 int run_worker(const Settings& settings, const std::filesystem::path& state, const sigset_t& signals) {
     WorkerBus worker(settings, state);
-    for (const Error& error : worker.route_errors()) log::error("route", std::string("not started: ") + error.what());
     worker.start();
     int signal = SIGHUP;
-    while (sigwait(&signals, &signal) == 0 && signal == SIGHUP)
-        log::info("bus", "a worker takes changed routes at its next start");
+    while (sigwait(&signals, &signal) == 0 && signal == SIGHUP) worker.reload("SIGHUP");
     log::info("bus", "stopping");
     worker.stop();
     if (!worker.failed()) return 0;

@@ -22,7 +22,9 @@
 #include "management/control_socket.hpp"
 #include "routing/assets.hpp"
 #include "routing/engine.hpp"
+#include "routing/reloader.hpp"
 #include "routing/remote.hpp"
+#include "routing/route_watch.hpp"
 #include "storage/originals.hpp"
 
 namespace clrbus::app {
@@ -43,7 +45,7 @@ LinkOptions worker_link(const Settings& settings) {
 
 }  // namespace
 
-struct WorkerBus::Impl {
+struct WorkerBus::Impl : public RouteFollowers {
     Impl(const Settings& given, const std::filesystem::path& state)
         : settings(given),
           dir(state),
@@ -52,10 +54,10 @@ struct WorkerBus::Impl {
           splits(2, "split"),
           secrets(settings.root, settings.file),
           assets(asset_folders(settings, &secrets)),
-          loaded(load_routes(settings.routes, assets)),
           own(own_options()),
           queues(own, link_options()),
-          originals(originals_folder(settings, state).string()) {
+          originals(originals_folder(settings, state).string()),
+          reloader({own, workers, system_clock(), dir.path(), settings.routes, assets, settings.keep_last_good}) {
         engine = std::make_unique<RouteEngine>(
             RouteEngine::Parts{.queues = queues,
                                .originals = originals,
@@ -66,8 +68,42 @@ struct WorkerBus::Impl {
                                .limits = settings.limits,
                                .runs = [](const CompiledRoute& route) { return !keeps_state(route); },
                                .remote = true},
-            loaded.routes);
-        for (const auto& route : loaded.routes) by_id[route->id()] = route;
+            reloader.first(), keeper("start", "start of the worker"));
+        follow(engine->routes());
+    }
+
+    RouteEngine::Keep keeper(const std::string& by, const std::string& why) {
+        return [keep = reloader.keeper(by, why)](const CompiledRoute& route, bool fresh) {
+            try {
+                keep(route, fresh);
+            } catch (const Error& e) {  // a full disk must not keep it from starting
+                log::warn("route", std::string("a generation is not kept: ") + e.what());
+            }
+        };
+    }
+
+    // Another generation comes into force: until it runs, nothing is admitted, so that none is worked on by the wrong one.
+    void prepare(const CompiledRoute& route) override {
+        const std::lock_guard lock(mutex);
+        by_id.erase(route.id());
+    }
+    void follow(const std::vector<std::shared_ptr<const CompiledRoute>>& routes) override {
+        const std::lock_guard lock(mutex);
+        by_id.clear();
+        for (const auto& route : routes) by_id[route->id()] = route;
+        std::erase_if(numbered, [this](const auto& one) {
+            const auto found = by_id.find(one.first);
+            return found == by_id.end() || found->second != one.second;
+        });
+    }
+
+    void reload(const std::string& by, std::chrono::milliseconds settle) {
+        try {
+            reloader.reload(by, settle);
+        } catch (const Error& e) {
+            log::error("route", std::string("loading the routes again: ") + e.what());
+            follow(engine->routes());
+        }
     }
 
     EmbeddedOptions own_options() {
@@ -84,7 +120,6 @@ struct WorkerBus::Impl {
 
     LinkOptions link_options() {
         LinkOptions options = worker_link(settings);
-        options.stay = inboxes_that_stay(loaded.routes);
         options.admits = [this](const TakenMessage& message, const std::vector<Note>& notes) { return admits(message, notes); };
         return options;
     }
@@ -93,6 +128,7 @@ struct WorkerBus::Impl {
     // before the message is seen by anybody else.
     bool admits(const TakenMessage& message, const std::vector<Note>& notes) {
         const std::string id = message.queue.substr(std::string_view("in/").size());
+        const std::lock_guard lock(mutex);
         const auto found = by_id.find(id);
         if (found == by_id.end()) return false;
         const CompiledRoute& route = *found->second;
@@ -100,14 +136,11 @@ struct WorkerBus::Impl {
             if (note.name != "generation/" + id || !note.value) continue;
             const auto space = note.value->find(' ');
             const bool same = space != std::string::npos && note.value->substr(space + 1) == route.hash();
-            {
-                const std::lock_guard lock(mutex);
-                same ? differs.erase(id) : differs.insert(id).second;
-            }
+            same ? differs.erase(id) : differs.insert(id).second;
             if (!same) return false;
             const std::uint64_t number = std::stoull(note.value->substr(0, space));
-            // Written once, with the first message of the route that comes here.
-            if (numbered.insert(id).second)
+            // Written once, with the first message that comes here for it.
+            if (numbered.emplace(id, found->second).second)
                 const_cast<CompiledRoute&>(route).generation = number;  // NOLINT(cppcoreguidelines-pro-type-const-cast)
             return true;
         }
@@ -140,10 +173,14 @@ struct WorkerBus::Impl {
                 routes.push_back(std::move(one));
             }
         }
+        json::array refused;
+        for (const RouteReloader::Refused& one : reloader.refused())
+            refused.push_back(json::object{{"route", one.route}, {"code", one.code}, {"text", one.text}, {"runs", one.runs}});
         return json::serialize(json::object{{"role", "worker"},
                                             {"broker", trouble.empty() ? "connected" : trouble},
                                             {"since", to_rfc3339(health.since)},
-                                            {"routes", std::move(routes)}});
+                                            {"routes", std::move(routes)},
+                                            {"refused", std::move(refused)}});
     }
 
     const Settings settings;
@@ -151,17 +188,18 @@ struct WorkerBus::Impl {
     ThreadPool workers, splits;
     Secrets secrets;
     RouteAssets assets;
-    LoadedRoutes loaded;
+    std::mutex mutex;  // of the next three
     std::map<std::string, std::shared_ptr<const CompiledRoute>, std::less<>> by_id;
-    std::set<std::string> numbered;  // the link's thread
-    std::mutex mutex;
+    std::map<std::string, std::shared_ptr<const CompiledRoute>> numbered;  // by the books
     std::set<std::string> differs;  // routes that are another version where the books are kept
     std::atomic<bool> broken{false};
     EmbeddedQueues own;  // notes of this worker alone
     WorkerQueues queues;
     storage::Originals originals;
+    RouteReloader reloader;
     std::unique_ptr<RouteEngine> engine;
     std::unique_ptr<ControlServer> control;
+    std::unique_ptr<RouteWatch> watch;  // calls back into all of the above
     bool stopped = true;
 };
 
@@ -176,15 +214,23 @@ void WorkerBus::start() {
     impl_->stopped = false;
     impl_->queues.start();
     impl_->engine->start();
+    impl_->reloader.begin(*impl_->engine, *impl_);
     impl_->control = std::make_unique<ControlServer>(
         impl_->dir.path() / "control.sock",
         [this](std::string_view request, const std::string&) { return impl_->answer(request); });
+    if (impl_->settings.watch_routes) {
+        RouteWatch::Options options;
+        options.settle = impl_->settings.routes_settle;
+        impl_->watch = std::make_unique<RouteWatch>(
+            impl_->reloader.folders(), [impl = impl_.get(), options] { impl->reload("files", options.settle); }, options);
+    }
     impl_->dir.write_ports({});
-    log::info("bus", "a worker, running: " + std::to_string(impl_->loaded.routes.size()) + " routes");
+    log::info("bus", "a worker, running: " + std::to_string(impl_->engine->routes().size()) + " routes");
 }
 
 void WorkerBus::stop() {
     if (std::exchange(impl_->stopped, true)) return;
+    impl_->watch.reset();
     impl_->control.reset();
     impl_->engine->stop();
     impl_->queues.stop(kWorkerGrace);
@@ -192,8 +238,8 @@ void WorkerBus::stop() {
     impl_->workers.stop();
 }
 
-const std::vector<Error>& WorkerBus::route_errors() const {
-    return impl_->loaded.errors;
+void WorkerBus::reload(const std::string& by) {
+    impl_->reload(by, {});
 }
 
 bool WorkerBus::failed() const {

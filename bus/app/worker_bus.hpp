@@ -4,7 +4,7 @@
 
 #include <filesystem>
 #include <memory>
-#include <vector>
+#include <string>
 
 #include "app/settings.hpp"
 #include "core/error.hpp"
@@ -19,9 +19,9 @@ public:
     ~WorkerBus();
 
     void start();
-    void stop();  // what is in hand ends, and is confirmed
-    const std::vector<Error>& route_errors() const;
-    bool failed() const;  // its own journal takes nothing more
+    void stop();                         // what is in hand ends, and is confirmed
+    void reload(const std::string& by);  // what the files of the routes say now, as far as it compiles
+    bool failed() const;                 // its own journal takes nothing more
 
 private:
     struct Impl;

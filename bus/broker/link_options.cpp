@@ -22,8 +22,4 @@ amqp::LinkAddress LinkOptions::address_of(std::string_view name) const {
     return {std::string(name), false};
 }
 
-bool LinkOptions::travels(std::string_view queue) const {
-    return queue.starts_with("in/") && !stay.contains(queue);
-}
-
 }  // namespace clrbus

@@ -25,10 +25,12 @@ struct LinkOptions {
     std::uint32_t window = 256;  // messages of one inbox that are out at once, beyond what consumers in this process ask for
     std::uint32_t results = 64;  // results of workers in hand at once
 
-    std::set<std::string, std::less<>> stay;  // inboxes whose routes run in the process that keeps the books alone
+    // Inboxes whose routes run in the process that keeps the books alone. Changed later by LinkQueues::stay.
+    std::set<std::string, std::less<>> stay;
     // Names of notes that a worker may need for this message: they travel with it.
     std::function<std::vector<std::string>(const TakenMessage&)> notes_of;
-    // A worker's: may this message be worked on here? Told the notes that came with it. False: it goes back.
+    // A worker's: may this message be worked on here? Told the notes that came with it. False: it goes back to the books, which
+    // send it again a little later.
     std::function<bool(const TakenMessage&, const std::vector<Note>&)> admits;
     // A worker's: notes with one of these prefixes concern it alone and stay with it.
     std::vector<std::string> own_notes;
@@ -37,8 +39,6 @@ struct LinkOptions {
     std::string name_of(std::string_view queue) const;  // in/pesc: clrbus.in.pesc
     std::string results_name() const { return name_of("results"); }
     amqp::LinkAddress address_of(std::string_view name) const;
-    // Inboxes travel over the broker, but those that stay. What else there is stays with the process that keeps the books.
-    bool travels(std::string_view queue) const;
 };
 
 }  // namespace clrbus

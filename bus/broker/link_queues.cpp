@@ -41,7 +41,38 @@ std::optional<broker::LinkWork> work_or_nothing(std::string encoded) {
 }  // namespace
 
 LinkQueues::State::State(EmbeddedQueues& from, LinkOptions with)
-    : local(from), options(std::move(with)), start(link_start()), sending(options.client), taking(options.client) {}
+    : local(from),
+      options(std::move(with)),
+      start(link_start()),
+      staying(options.stay),
+      sending(options.client),
+      taking(options.client) {}
+
+bool LinkQueues::State::travels(std::string_view queue) {
+    const std::lock_guard lock(mutex);
+    return queue.starts_with("in/") && !staying.contains(queue);
+}
+
+void LinkQueues::State::stay(std::set<std::string, std::less<>> queues) {
+    std::vector<std::pair<std::string, std::uint64_t>> back;
+    {
+        const std::lock_guard lock(mutex);
+        staying = std::move(queues);
+        for (auto& [name, inbox] : inboxes) {
+            if (std::exchange(inbox.stays, staying.contains(name)) == inbox.stays) continue;
+            if (!inbox.stays) {
+                pump(inbox);
+                continue;
+            }
+            for (const auto& [sequence, out] : inbox.out) {
+                if (!out.holder) back.emplace_back(name, sequence);
+            }
+        }
+    }
+    for (const auto& [name, sequence] : back) {
+        if (take_back(name, sequence)) local.release(name, sequence, Time{}, false, pool, [](CommitState) {});
+    }
+}
 
 void LinkQueues::State::add_inbox(const std::string& queue) {
     const std::lock_guard lock(mutex);
@@ -73,7 +104,7 @@ void LinkQueues::State::add_inbox(const std::string& queue) {
 
 // As many are out as consumers here have asked for, or as the window says; none while the records take nothing more.
 void LinkQueues::State::pump(Inbox& inbox) {
-    if (stopping || !inbox.attached || inbox.asked >= kMostAsked) return;
+    if (stopping || inbox.stays || !inbox.attached || inbox.asked >= kMostAsked) return;
     std::uint64_t target = options.window;
     std::uint64_t here = 0;
     for (const auto& consumer : inbox.consumers) here += consumer->credit;
@@ -102,7 +133,12 @@ void LinkQueues::State::send(Inbox& inbox, TakenMessage taken) {
     const std::uint64_t sequence = taken.sequence;
     work.taken = std::move(taken);
     {
-        const std::lock_guard lock(mutex);
+        std::unique_lock lock(mutex);
+        if (inbox.stays) {  // asked for before
+            if (inbox.asked > 0) --inbox.asked;
+            lock.unlock();
+            return local.release(inbox.queue, sequence, Time{}, false, pool, [](CommitState) {});
+        }
         work.delivery = start | ++last_delivery;
         auto [at, made] = inbox.out.try_emplace(sequence);
         if (made) {
@@ -299,7 +335,7 @@ struct LinkQueues::Thread {
 LinkQueues::LinkQueues(EmbeddedQueues& local, LinkOptions options)
     : state_(std::make_shared<State>(local, std::move(options))) {
     for (const QueueState& queue : local.states()) {
-        if (state_->options.travels(queue.name)) state_->add_inbox(queue.name);
+        if (state_->travels(queue.name)) state_->add_inbox(queue.name);
     }
     state_->listen();
 }
@@ -329,7 +365,7 @@ void LinkQueues::stop(std::chrono::milliseconds at_most) {
 
 void LinkQueues::declare(const std::string& queue, const QueueLimits& limits) {
     state_->local.declare(queue, limits);
-    if (state_->options.travels(queue)) state_->add_inbox(queue);
+    if (state_->travels(queue)) state_->add_inbox(queue);
 }
 
 bool LinkQueues::exists(const std::string& queue) const {
@@ -341,10 +377,14 @@ void LinkQueues::put(std::vector<Put> batch, Executor& executor, PutDone done) {
 }
 
 std::unique_ptr<Taker> LinkQueues::take(const std::string& queue, Executor& executor, std::function<void(TakenMessage)> ready) {
-    if (!state_->options.travels(queue) || !state_->local.exists(queue))
+    if (!state_->travels(queue) || !state_->local.exists(queue)) return state_->local.take(queue, executor, std::move(ready));
+    std::unique_lock lock(state_->mutex);
+    const auto found = state_->inboxes.find(queue);
+    if (found == state_->inboxes.end()) {  // not declared since it travels
+        lock.unlock();
         return state_->local.take(queue, executor, std::move(ready));
-    const std::lock_guard lock(state_->mutex);
-    State::Inbox& inbox = state_->inboxes.find(queue)->second;
+    }
+    State::Inbox& inbox = found->second;
     auto consumer = std::make_shared<State::Consumer>();
     consumer->delivery = std::make_shared<broker::LinkDelivery>(executor, std::move(ready));
     consumer->receiver = state_->taking.receiver(
@@ -397,6 +437,10 @@ std::vector<LedgerEntry> LinkQueues::ledger() const {
 }
 bool LinkQueues::accepts(const std::string& queue) const {
     return state_->local.accepts(queue);
+}
+
+void LinkQueues::stay(std::set<std::string, std::less<>> queues) {
+    state_->stay(std::move(queues));
 }
 
 amqp::ClientHealth LinkQueues::health() const {

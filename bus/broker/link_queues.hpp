@@ -5,7 +5,9 @@
 // thread.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -36,6 +38,10 @@ public:
     std::vector<Note> notes(std::string_view prefix) const override;
     std::vector<LedgerEntry> ledger() const override;
     bool accepts(const std::string& queue) const override;
+
+    // These inboxes stay from now on, the others travel; for consumers that take afterwards. What is out of an inbox that stays
+    // now comes back, and what a worker still makes of it is dropped.
+    void stay(std::set<std::string, std::less<>> queues);
 
     amqp::ClientHealth health() const;  // of both connections; the one that is worse
 

@@ -38,6 +38,7 @@ struct LinkQueues::State : public std::enable_shared_from_this<LinkQueues::State
         std::shared_ptr<amqp::Sender> sender;
         std::shared_ptr<amqp::Receiver> probe;  // no credit: it is attached as long as the queue is there
         bool attached = false;
+        bool stays = false;            // since a reload: nothing goes out any more
         std::unique_ptr<Taker> taker;  // of the local queue
         std::uint32_t asked = 0;       // of the local queue, not given by it yet
         std::map<std::uint64_t, Out> out;
@@ -54,6 +55,9 @@ struct LinkQueues::State : public std::enable_shared_from_this<LinkQueues::State
     State(EmbeddedQueues& local, LinkOptions options);
 
     void add_inbox(const std::string& queue);
+    // Inboxes travel over the broker, but those that stay. What else there is stays with the process that keeps the books.
+    bool travels(std::string_view queue);
+    void stay(std::set<std::string, std::less<>> queues);
     void listen();  // to results
     void pump(Inbox& inbox);
     void pump_all();
@@ -86,6 +90,7 @@ struct LinkQueues::State : public std::enable_shared_from_this<LinkQueues::State
     const std::uint64_t start;  // upper half of every delivery of this process
     std::uint32_t last_delivery = 0;
     std::map<std::string, Inbox, std::less<>> inboxes;
+    std::set<std::string, std::less<>> staying;
     std::deque<Result> waiting;    // for a Unit that changes one of the same notes, or for space
     std::set<std::string> busy;    // notes that a Unit under way changes
     amqp::Client sending, taking;  // last: their threads use all of the above

@@ -99,16 +99,13 @@ struct WorkerQueues::State {
         }
         const bool here = work && work->taken.queue == consumer->queue;
         const bool admitted = here && (!options.admits || options.admits(work->taken, work->notes));
-        const std::lock_guard lock(mutex);
+        std::unique_lock lock(mutex);
         if (!here) {
             answer(*consumer, token, amqp::DeliveryState::kRejected);
             return consumer->receiver->grant(1);
         }
-        if (consumer->stopped || !admitted) {
-            answer(*consumer, token, amqp::DeliveryState::kReleased);
-            if (!consumer->stopped) later.emplace_back(std::chrono::steady_clock::now() + kAdmitAgain, consumer);
-            return;
-        }
+        if (consumer->stopped) return answer(*consumer, token, amqp::DeliveryState::kReleased);
+        if (!admitted) return give_back(consumer, token, *work, lock);
         if (done.contains(work->delivery)) {
             answer(*consumer, token, amqp::DeliveryState::kAccepted);
             return consumer->receiver->grant(1);
@@ -134,6 +131,33 @@ struct WorkerQueues::State {
             in_hand.consumer = consumer;
         }
         consumer->receiver->grant(1);
+    }
+
+    // May not be worked on here: the books send it again with what they know then, perhaps to another worker. This copy may say
+    // what is no longer so, of a generation that is gone, and would go round for ever.
+    void give_back(const std::shared_ptr<Consumer>& consumer, std::uint64_t token, const broker::LinkWork& work,
+                   std::unique_lock<std::mutex>& lock) {
+        later.emplace_back(std::chrono::steady_clock::now() + kAdmitAgain, consumer);
+        const Key key{work.taken.queue, work.taken.sequence};
+        if (done.contains(work.delivery) || held.contains(key)) return answer(*consumer, token, amqp::DeliveryState::kReleased);
+        Held& given = held[key];
+        given.delivery = work.delivery;
+        given.token = token;
+        given.consumer = consumer;
+        given.answered = true;
+        lock.unlock();
+        Clock& clock = options.clock != nullptr ? *options.clock : system_clock();
+        counter("clrbus_link_not_admitted_total").add();
+        send(broker::LinkRelease{.queue = key.first,
+                                 .sequence = key.second,
+                                 .delivery = work.delivery,
+                                 .not_before = clock.now() + kAdmitAgain,
+                                 .failed = false},
+             [this, key](const amqp::Settlement& confirm) {
+                 const bool taken = confirm.state == amqp::DeliveryState::kAccepted;
+                 const std::lock_guard inner(mutex);
+                 settle(key, taken ? amqp::DeliveryState::kAccepted : amqp::DeliveryState::kReleased, taken);
+             });
     }
 
     // With the mutex held.
@@ -295,7 +319,7 @@ void WorkerQueues::put(std::vector<Put> batch, Executor& executor, PutDone done)
 
 std::unique_ptr<Taker> WorkerQueues::take(const std::string& queue, Executor& executor,
                                           std::function<void(TakenMessage)> ready) {
-    if (!exists(queue) || !state_->options.travels(queue))
+    if (!exists(queue) || !queue.starts_with("in/"))
         throw Error(Fault::kPoison, "QUEUE-001", "looking for a queue", "no queue of that name is shared with workers");
     auto consumer = std::make_shared<State::Consumer>();
     consumer->queue = queue;
@@ -410,7 +434,7 @@ std::vector<QueueState> WorkerQueues::states() const {
     for (const auto& [key, each] : state_->held) ++by_name[key.first].in_hand;
     std::vector<QueueState> out;
     for (auto& [name, each] : by_name) {
-        if (state_->options.travels(name)) out.push_back(std::move(each));
+        if (name.starts_with("in/")) out.push_back(std::move(each));
     }
     return out;
 }

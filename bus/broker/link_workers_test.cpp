@@ -336,6 +336,51 @@ TEST_F(LinkWorkers, AMessageThatOneMayNotWorkOnGoesToAnother) {
     EXPECT_EQ(cannot.basket.size(), 0U);
 }
 
+// As when a route is reloaded: the copies that are out say the generation of before, and no worker has that one any more.
+TEST_F(LinkWorkers, CopiesOfAnOldGenerationComeBackAndGoOutAsTheNewOne) {
+    std::promise<void> noted;
+    Unit unit;
+    unit.notes.push_back({"split/r/id-0", "old"});
+    books_->commit(std::move(unit), pool_, [&](CommitState) { noted.set_value(); });
+    noted.get_future().wait();
+    put(0, 1);
+    EXPECT_TRUE(eventually([&] { return state("in/r").in_hand == 1; }));
+    std::promise<void> changed;
+    Unit later;
+    later.notes.push_back({"split/r/id-0", "new"});
+    books_->commit(std::move(later), pool_, [&](CommitState) { changed.set_value(); });
+    changed.get_future().wait();
+    auto newer = options();
+    newer.admits = [](const TakenMessage&, const std::vector<Note>& notes) { return notes.at(0).value == "new"; };
+    Worker one(*this, 5, true, newer);
+    expect_exactly(1);
+}
+
+// As when a step that keeps state is added to a route.
+TEST_F(LinkWorkers, AnInboxThatStaysFromNowOnIsWorkedOnHereAndWhatAWorkerStillMakesIsDropped) {
+    put(0, 40);
+    Worker elsewhere(*this, 5, false);
+    const auto held = elsewhere.basket.wait(5);
+    ASSERT_EQ(held.size(), 5U);
+    books_->stay({"in/r"});
+    Basket here;
+    auto taker = books_->take("in/r", pool_, [&](TakenMessage message) { here.add(std::move(message)); });
+    taker->grant(100);
+    EXPECT_EQ(here.wait(40).size(), 40U);
+    for (const auto& message : here.wait(40)) {
+        std::promise<void> done;
+        books_->commit(Worker::unit_of(message), pool_, [&](CommitState) { done.set_value(); });
+        done.get_future().wait();
+    }
+    for (const auto& message : held) EXPECT_EQ(elsewhere.wait(Worker::unit_of(message)), CommitState::kDone);
+    expect_exactly(40);
+    taker.reset();
+    books_->stay({});
+    put(40, 20);
+    Worker again(*this, 5);
+    expect_exactly(60);
+}
+
 TEST_F(LinkWorkers, ForeignMessagesAreRefusedAndTheOthersGoOn) {
     amqp::Client stranger(options().client);
     auto in = stranger.sender(options().address_of(options().name_of("in/r")));
