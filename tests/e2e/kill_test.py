@@ -267,4 +267,5 @@ def main():
     cases.end()
 
 
-main()
+if __name__ == '__main__':
+    main()
