@@ -92,7 +92,7 @@ std::optional<LinkOptions> broker_link(const Settings& settings) {
 std::set<std::string, std::less<>> inboxes_that_stay(const std::vector<std::shared_ptr<const CompiledRoute>>& routes) {
     std::set<std::string, std::less<>> out;
     for (const auto& route : routes) {
-        if (keeps_state(*route)) out.insert(route->inbox());
+        if (runs_at_home(*route)) out.insert(route->inbox());
     }
     return out;
 }
@@ -100,7 +100,7 @@ std::set<std::string, std::less<>> inboxes_that_stay(const std::vector<std::shar
 void InboxFollower::prepare(const CompiledRoute& route) {
     others_.prepare(route);
     if (link_ == nullptr) return;
-    if (keeps_state(route)) {
+    if (runs_at_home(route)) {
         staying_.insert(route.inbox());
     } else {
         staying_.erase(route.inbox());

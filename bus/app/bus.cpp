@@ -250,7 +250,7 @@ void Bus::Impl::build() {
                            .state_dir = dir.path(),
                            .limits = settings.limits,
                            .endpoints = endpoints.get(),
-                           .runs = [this](const CompiledRoute& route) { return !records_only || keeps_state(route); },
+                           .runs = [this](const CompiledRoute& route) { return !records_only || runs_at_home(route); },
                            .hasher = &hasher},
         reloader->first(), [this](const CompiledRoute& route, bool fresh) {
             try {

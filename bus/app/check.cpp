@@ -132,11 +132,19 @@ private:
 // What runs in one process only, and what workers need.
 void check_sharing(const Settings& settings, const std::vector<std::shared_ptr<const CompiledRoute>>& routes, Findings& found) {
     for (const auto& route : routes) {
-        if (const Config home = keeps_state(*route)) {
-            found.add(Severity::kWarning, "LINK-012", home, "",
-                      "route '" + route->id() + "' runs where the books are kept, not in workers: <" +
-                          std::string(home.name()) + "> keeps its state in one process",
+        const auto bound = bound_home(*route);
+        for (const BoundHome& one : bound) {
+            found.add(Severity::kWarning, "LINK-012", one.element, "",
+                      "route '" + route->id() + "' runs where the books are kept, not in workers: " +
+                          (one.step.empty() ? std::string() : "<" + std::string(one.element.name()) + "> ") + one.why,
                       "nothing, or another step", route->id());
+        }
+        if (!bound.empty()) continue;
+        for (const RouteEndpoint& endpoint : route->endpoints()) {
+            found.add(Severity::kWarning, "LINK-016", endpoint.element, "",
+                      "route '" + route->id() +
+                          "' may run in several workers at once: what goes to this endpoint is not in the order of the inbox",
+                      "nothing, or order=\"key\", which keeps it in one process", route->id());
         }
     }
     if (!settings.root.child("broker").has("originals-folder")) {
@@ -152,7 +160,7 @@ void ask_for_queues(const Config& broker, const LinkOptions& link,
     amqp::Client client(link.client);
     std::vector<std::string> names{link.results_name()};
     for (const auto& route : routes) {
-        if (!keeps_state(*route)) names.push_back(link.name_of(route->inbox()));
+        if (!runs_at_home(*route)) names.push_back(link.name_of(route->inbox()));
     }
     for (const std::string& name : names)
         client.receiver(link.address_of(name), {.on_message = [](std::uint64_t, const std::string&) {}, .on_lost = {}});

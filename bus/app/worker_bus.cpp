@@ -66,7 +66,7 @@ struct WorkerBus::Impl : public RouteFollowers {
                                .clock = system_clock(),
                                .state_dir = dir.path(),
                                .limits = settings.limits,
-                               .runs = [](const CompiledRoute& route) { return !keeps_state(route); },
+                               .runs = [](const CompiledRoute& route) { return !runs_at_home(route); },
                                .remote = true},
             reloader.first(), keeper("start", "start of the worker"));
         follow(engine->routes());

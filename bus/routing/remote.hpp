@@ -12,8 +12,14 @@ namespace clrbus {
 // Names of the notes that whoever works on this message may ask for.
 std::vector<std::string> notes_of_message(const TakenMessage& message);
 
-// The step of the route that keeps its state in one process, or the route itself where it says order="key": such a route runs
-// where the books are kept. Nothing: it may run anywhere.
-Config keeps_state(const CompiledRoute& route);
+// What of a compiled route binds it to the process that keeps the books.
+struct BoundHome {
+    Config element;
+    std::string step;  // its label, as dead letters name it; "" the route itself
+    std::string why;
+};
+// All of it, in the order of the route. Nothing: it may run in any worker.
+std::vector<BoundHome> bound_home(const CompiledRoute& route);
+bool runs_at_home(const CompiledRoute& route);
 
 }  // namespace clrbus

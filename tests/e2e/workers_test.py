@@ -3,11 +3,11 @@
 letters and answers. And routes that change while worker processes run them.
 
 workers_test.py [--count 200] [--workers 2] [--queues classic|quorum]"""
-import argparse, json, os, socket, tempfile
+import argparse, json, os, socket, subprocess, tempfile
 
 import documents as make
 import workers
-from bus import Bus, Cases, configuration, wait_for
+from bus import CLRBUS, Bus, Cases, configuration, wait_for
 from items import STYLESHEET, HttpsPublisher, own_transforms, recorded, replace_text, roster
 from kill_test import PER_PERSON, documents
 
@@ -163,6 +163,9 @@ class Reload:
         replace_text(self.route, ROUTE % '<deduplicate key="concat(/item/@n, \'\')" window="PT1H"/>\n    ')
         wait_for('the books to take it', lambda: self.generation() == 5)
         wait_for('the workers to leave it', lambda: done() == 0)
+        check = json.loads(subprocess.run([CLRBUS, 'check', '--config', self.bus.config, '--broker', '--json'], stdout=subprocess.PIPE, timeout=60).stdout)
+        bound = [f['text'] for f in check['found'] if f['code'] == 'LINK-012']
+        assert len(bound) == 1 and "route 'load'" in bound[0] and 'deduplicate' in bound[0] and check['good'], check
         self.send(30, 4)
         assert done() == 0, 'a worker process worked on it'
         replace_text(self.route, ROUTE % '')
