@@ -38,7 +38,7 @@ class MailServer:
         def authenticate(_server, session, _envelope, mechanism, data):
             good = (data.login, data.password) == (user.encode(), password[0].encode())
             server.logins.append((mechanism, good))
-            return AuthResult(success=good)
+            return AuthResult(success=good, handled=good)  # not handled: the server says 535
 
         class Handler:
             async def handle_DATA(self, _server, session, envelope):
