@@ -28,8 +28,13 @@ public:
     std::optional<std::string> checkpoint(std::string_view name) const override {
         const auto known = FakeInbox::checkpoint(name);
         if (known || name.rfind("place:", 0) == 0) return known;
+        if (name.rfind("place:", 0) != 0) door_ = name;
         return to_rfc3339(system_clock().now() - std::chrono::hours(1));
     }
+    std::string place() const { return "place:" + door_; }
+
+private:
+    mutable std::string door_;
 };
 
 // One run of the door: then it rests for an hour at least.
@@ -208,6 +213,20 @@ TEST_F(HttpPoll, BeginsAgainWhenItsCursorIsNotTakenAnyMore) {
     EXPECT_THAT(asked(), ElementsAre("/list", "/list?c=a", "/list", "/list?c=a"));
     EXPECT_EQ(inbox.messages().size(), 2U);
     EXPECT_TRUE(source->health().ok);
+}
+
+TEST_F(HttpPoll, GivesUpARunWhoseCursorIsNeverTaken) {
+    element->attributes.insert({{"paging", "cursor"}, {"cursor", "next"}});
+    parameter("c", "{cursor}");
+    answer = [&](const std::string& target, const std::string&) {
+        return target == "/list" ? raw_answer(200, "{\"items\":[{\"id\":1}],\"next\":\"a\"}") : raw_answer(400, "");
+    };
+    start();
+    ASSERT_TRUE(wait_for_run());
+    EXPECT_EQ(asked().size(), 8U) << "the first time, and three times anew";
+    EXPECT_THAT(trouble(), HasSubstr("HTTP-085"));
+    EXPECT_EQ(inbox.messages().size(), 1U);
+    EXPECT_THAT(*inbox.checkpoint(inbox.place()), Not(HasSubstr("next"))) << "the next run begins at the first page";
 }
 
 TEST_F(HttpPoll, RefusesPagesThatAreTooLarge) {

@@ -232,7 +232,9 @@ struct PagePoll::Impl {
                 const auto again = plan->anew(at);
                 if (!trouble)
                     trouble = Error(Fault::kAway, "POLL-002", "reading page by page", "the place is not known any more");
-                if (again && ++restarts <= kAnewMost) {
+                // A place that is lost stays lost.
+                if (again && ++restarts > kAnewMost) return give_up(at, *trouble);
+                if (again) {
                     at = *again;
                     seen.clear();
                     if (!move_to(at)) return false;
