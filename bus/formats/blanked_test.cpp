@@ -110,7 +110,7 @@ TEST_F(Blanked, FixedLinesThatAreNotAsTheLayoutSaysSayNothing) {
     std::string head = "H20240601", job = "J000000017Roe            09-01-23000012550FT";
     head.resize(60, ' ');
     job.resize(60, ' ');
-    const auto changed = [&](std::string line) {
+    const auto changed = [&](const std::string& line) {
         const std::string out = fixed_out(head + "\n" + line + "\n" + job + "\n", fixed({"job.family-name"}));
         EXPECT_EQ(out.find("Roe"), std::string::npos) << line;
         EXPECT_EQ(unreadable_, 1U) << line;

@@ -29,9 +29,9 @@ public:
         public:
             FakeTaker(FakeQueues& queues, Executor& executor, std::function<void(TakenMessage)> take)
                 : queues_(queues), executor_(executor), ready_(std::move(take)) {}
-            void grant(std::uint32_t credit) override {
-                executor_.post([this, credit] {
-                    for (std::uint32_t i = 0; i < credit; ++i) {
+            void grant(std::uint32_t more) override {
+                executor_.post([this, more] {
+                    for (std::uint32_t i = 0; i < more; ++i) {
                         TakenMessage message;
                         {
                             const std::lock_guard lock(queues_.mutex);
@@ -45,7 +45,7 @@ public:
                     }
                 });
                 const std::lock_guard lock(queues_.mutex);
-                queues_.most_credit = std::max<std::uint64_t>(queues_.most_credit, credit);
+                queues_.most_credit = std::max<std::uint64_t>(queues_.most_credit, more);
             }
             void stop() override {}
 

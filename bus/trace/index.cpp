@@ -292,7 +292,7 @@ IndexStats Index::stats() {
         if (oldest == 0 || directory.from < oldest) oldest = directory.from;
         // A file of several days: by how much of each is in it.
         const double whole = static_cast<double>(std::max<std::int64_t>(1, directory.to - directory.from + 1));
-        constexpr std::int64_t kDay = 24 * 3600 * 1000;
+        constexpr std::int64_t kDay = 24LL * 3600 * 1000;
         for (std::int64_t at = directory.from; at <= directory.to; at = (at / kDay + 1) * kDay) {
             const std::int64_t end = std::min(directory.to + 1, (at / kDay + 1) * kDay);
             out.days[day_of(at)] +=

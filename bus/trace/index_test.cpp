@@ -62,8 +62,8 @@ protected:
         out.took = 800;
         out.bytes = 1024;
         out.outputs = {{"records", id(sequence + 1'000'000)}};
-        out.keys = {{"student", hasher_("S" + std::to_string(sequence % 100)), ""},
-                    {"course", hasher_("C" + std::to_string(sequence % 10)), "C" + std::to_string(sequence % 10)}};
+        out.keys = {{"student", kHasher("S" + std::to_string(sequence % 100)), ""},
+                    {"course", kHasher("C" + std::to_string(sequence % 10)), "C" + std::to_string(sequence % 10)}};
         return out;
     }
     static std::string id(std::uint64_t number) { return name_uuid(kOutputNamespace, std::to_string(number)); }
@@ -98,7 +98,7 @@ protected:
     TestDirectory directory_;
     FullFiles files_;
     std::uint64_t position_ = 0;
-    static inline const KeyHasher hasher_{std::string(32, 'k')};
+    static inline const KeyHasher kHasher{std::string(32, 'k')};
 };
 
 TEST_F(IndexTest, AnEmptyOneFindsNothing) {
@@ -156,7 +156,7 @@ TEST_F(IndexTest, WhatIsTooLongIsCutAndFound) {
     told.id = std::string(100'000, 'x');
     told.code = std::string(1'000'000, 'c');
     told.queue = std::string(5000, 'q');
-    told.keys = {{"big", hasher_(std::string(1'000'000, 'v')), std::string(1'000'000, 'v')}};
+    told.keys = {{"big", kHasher(std::string(1'000'000, 'v')), std::string(1'000'000, 'v')}};
     for (int i = 0; i < 1000; ++i) told.outputs.push_back({"in/" + std::string(60, 'a'), id(static_cast<std::uint64_t>(i))});
     std::string visits;
     append_visit(visits, told);
@@ -168,7 +168,7 @@ TEST_F(IndexTest, WhatIsTooLongIsCutAndFound) {
     EXPECT_EQ(found.front().more_outputs, 1001 - kVisitOutputs);
     EXPECT_EQ(found.front().keys[0].value, "") << "a value that is no key is not kept";
     MessageQuery query;
-    query.key = hasher_(std::string(1'000'000, 'v'));
+    query.key = kHasher(std::string(1'000'000, 'v'));
     EXPECT_EQ(index->find(query).visits.size(), 1U) << "and found by it";
 }
 
@@ -177,7 +177,7 @@ TEST_F(IndexTest, FindsByKeyRouteStateAndTime) {
     fill(*index, 0, 1000);
     tell(*index, visit(1000, VisitState::kDead, "other"));
     MessageQuery query;
-    query.key = hasher_("S42");
+    query.key = kHasher("S42");
     query.key_name = "student";
     auto page = index->find(query);
     ASSERT_EQ(page.visits.size(), 10U);
@@ -252,7 +252,7 @@ TEST_F(IndexTest, MergedFilesSayTheSame) {
     auto index = open();
     fill(*index, 0, 4000, 25);
     MessageQuery query;
-    query.key = hasher_("S7");
+    query.key = kHasher("S7");
     query.most = 1000;
     const auto before = index->find(query).visits;
     const auto count = files().size();
@@ -276,11 +276,11 @@ TEST_F(IndexTest, AKeyThatEverybodyHasCostsABoundedTime) {
     auto index = open();
     for (std::uint64_t i = 0; i < 20'000; ++i) {
         Visit one = visit(i);
-        one.keys = {{"state", hasher_("active"), "active"}};
+        one.keys = {{"state", kHasher("active"), "active"}};
         tell(*index, one);
     }
     MessageQuery query;
-    query.key = hasher_("active");
+    query.key = kHasher("active");
     query.state = VisitState::kDead;  // none
     query.limit = std::chrono::milliseconds(1);
     const auto page = index->find(query);

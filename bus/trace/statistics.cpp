@@ -21,7 +21,7 @@ namespace clrbus::trace {
 namespace {
 
 constexpr std::string_view kStatisticsMagic = "clrbus-stat2";
-constexpr std::int64_t kWeekHours = 7 * 24, kWeeks = 4;
+constexpr std::int64_t kWeekHours = 168, kWeeks = 4;
 constexpr std::int64_t kHoursKept = kWeekHours * (kWeeks + 1) + 24;
 constexpr std::size_t kRoutesMost = 10'000;
 

@@ -60,7 +60,7 @@ std::string_view secret_form(std::string_view value) {
     if (secrets_in_url(value)) return "a password in a URL";
     const std::string lower = secrets_lower(value.substr(0, 8));
     if ((lower.starts_with("bearer ") || lower.starts_with("basic ")) && value.size() > 12 &&
-        value.find("{") == std::string_view::npos)
+        value.find('{') == std::string_view::npos)
         return "a credential";
     return {};
 }
