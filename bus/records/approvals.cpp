@@ -81,7 +81,7 @@ std::vector<ApprovalLine> Approvals::lines(Database& database, std::string_view 
     Query query = database.use(
         "SELECT id,at,withdrawn,route,generation,hash,steward,who,why,same_as FROM approval WHERE ?1='' OR route=?1 ORDER BY "
         "id");
-    query.text(std::string(route));
+    query.text(route);
     std::vector<ApprovalLine> out;
     while (query.step()) {
         out.push_back({query.integer(0), Time(std::chrono::milliseconds(query.integer(1))), query.integer(2) != 0,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <concepts>
 #include <condition_variable>
 #include <cstdint>
 #include <filesystem>
@@ -37,6 +38,10 @@ public:
     Query& add(bool value) { return add(std::int64_t{value}); }
     Query& text(std::string_view value);
     Query& blob(std::string_view value);  // empty: a blob of no bytes, not NULL
+    template <std::same_as<std::string> Temporary>
+    Query& text(Temporary&&) = delete;  // it would be gone before the step
+    template <std::same_as<std::string> Temporary>
+    Query& blob(Temporary&&) = delete;
     Query& null();
     Query& id(std::int64_t value) { return value == 0 ? null() : add(value); }  // 0 is NULL
 
