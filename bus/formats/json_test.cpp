@@ -286,10 +286,9 @@ TEST(JsonWriter, RefusesWhatIsNoJson) {
 // Every document of the samples survives there and back, and a damaged one is refused or read, never worse.
 TEST(JsonCorpus, SamplesRoundTripAndSurviveDamage) {
     const std::filesystem::path samples = std::filesystem::path(CLRBUS_SOURCE_DIR) / "../shared/samples";
-    const std::filesystem::path near = std::filesystem::exists(samples) ? samples : std::filesystem::path("/nonexistent");
-    if (!std::filesystem::exists(near)) GTEST_SKIP() << "no sample documents beside the project";
+    if (!std::filesystem::is_directory(samples)) GTEST_SKIP() << "no sample documents beside the project";
     int read = 0;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(near)) {
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(samples)) {
         if (entry.path().extension() != ".json" || entry.path().string().find("/errors/") != std::string::npos) continue;
         std::ifstream in(entry.path(), std::ios::binary);
         std::stringstream text;
