@@ -74,6 +74,8 @@ public:
     std::vector<StepMember> due(std::int64_t step, std::int64_t now, std::size_t most);  // that wait alone, the first first
     std::optional<std::int64_t> next_due(std::int64_t step);                             // of members and groups
     std::int64_t last_due(std::int64_t step, std::string_view key);                      // 0: none waits
+    // Where the first of a key is overdue, all of that key wait so much longer that it is due now. The keys that moved.
+    std::vector<std::string> begin_anew(std::int64_t step, std::int64_t now);
 
     std::optional<StepGroup> open_group(std::int64_t step, std::string_view correlation);
     std::int64_t add_group(std::int64_t step, const StepGroup& group);  // its instance
@@ -91,7 +93,8 @@ public:
     // Everything about what waits there: it is made again from the queue. What was completed or seen stays.
     void clear(std::int64_t step);
 
-    // deduplicate. The message that has the key since when; empty: nobody.
+    // deduplicate: the message that has the key since when; empty: nobody. throttle: when the next slot of the key begins, in
+    // microseconds.
     struct Seen {
         std::string id_hash;
         std::int64_t at = 0;

@@ -156,6 +156,25 @@ std::int64_t StepTables::last_due(std::int64_t step, std::string_view key) {
     return row.step() ? row.integer(0) : 0;
 }
 
+std::vector<std::string> StepTables::begin_anew(std::int64_t step, std::int64_t now) {
+    std::vector<std::pair<std::string, std::int64_t>> late;
+    {
+        auto rows = db_.use("SELECT key, min(due) FROM member WHERE step = ? AND instance = 0 AND due < ? GROUP BY key");
+        rows.add(step).add(now);
+        while (rows.step()) late.emplace_back(rows.bytes(0), now - rows.integer(1));
+    }
+    std::vector<std::string> keys;
+    for (auto& [key, time] : late) {
+        db_.use("UPDATE member SET due = due + ? WHERE step = ? AND instance = 0 AND key = ?")
+            .add(time)
+            .add(step)
+            .blob(key)
+            .run();
+        keys.push_back(std::move(key));
+    }
+    return keys;
+}
+
 std::optional<StepGroup> StepTables::open_group(std::int64_t step, std::string_view correlation) {
     auto rows = db_.use("SELECT " CLRBUS_GROUP " WHERE step = ? AND correlation = ? AND state <> 1");
     auto found = groups_of(rows.add(step).blob(correlation));
