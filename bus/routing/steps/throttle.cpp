@@ -1,8 +1,10 @@
 // throttle: at most so many messages in a period, evenly, for the whole step or for each key. A message that comes too early
-// gets the next free slot and waits for it in the step's queue: other routes' workers never wait, and a restart finds the slots
-// that are taken.
+// gets the next free slot and waits for it in the step's queue: other routes' workers never wait. The next free slot is in
+// state.db before the Unit that relies on it, so that a restart finds the slots that are taken; what became due while nothing
+// ran goes on at the same distance, beginning now.
 #include <map>
 #include <mutex>
+#include <utility>
 
 #include "config/config.hpp"
 #include "core/clock.hpp"
@@ -17,6 +19,7 @@ namespace clrbus {
 namespace {
 
 constexpr std::size_t kMostKeys = 100'000;  // with a slot taken ahead; those without are forgotten
+constexpr std::size_t kLook = 16;           // messages read at once
 
 class Throttle : public StatefulStep {
 public:
@@ -33,7 +36,13 @@ public:
         if (work.services == nullptr || work.services->keeper == nullptr) return Flow::kNext;
         const std::string key = key_ ? key_hash(work, key_->string(work.document, work.variables())) : std::string();
         const std::int64_t now = work.services->clock->now().time_since_epoch().count();
-        const std::int64_t slot = take_slot(work, key, now);
+        const auto [slot, next] = take_slot(work, key, now);
+        const std::int64_t step = work.services->keeper->number(queue(work.route.id()));
+        work.changes.emplace_back([step, key = from_hex(key), now, next = next](storage::StepTables& tables) {
+            const auto known = tables.seen(step, key);
+            if (!known || known->at < next) tables.see(step, key, {}, next);
+            tables.forget_seen(step, now * 1000, kMostKeys);
+        });
         if (slot <= now) return Flow::kNext;
         Headers facts;
         facts.set(wait_header::kDue, std::to_string(slot));
@@ -41,9 +50,23 @@ public:
         return park(work, facts);
     }
 
+    void restore(Look& look) const override {
+        for (;;) {  // all that waits, also what the keeper did not come to
+            const auto messages = look.queues.browse(look.queue, look.tables.watermark(look.step) + 1, kLook);
+            if (messages.empty()) break;
+            for (const BrowsedMessage& message : messages) take(look, message);
+            look.tables.watermark(look.step, messages.back().sequence);
+        }
+        for (const std::string& key : look.tables.begin_anew(look.step, look.now_ms())) {
+            look.tables.see(look.step, key, {}, look.tables.last_due(look.step, key) * 1000 + ahead_us_ + slot_us_);
+        }
+    }
+
 private:
-    // Milliseconds. next_ holds when the next slot begins, in microseconds.
-    std::int64_t take_slot(const Work& work, const std::string& key, std::int64_t now) const {
+    static std::string from_hex(const std::string& key) { return crypto::from_hex(key).value_or(std::string()); }
+
+    // The message's slot in milliseconds, and where the next one begins, as next_ holds it: in microseconds.
+    std::pair<std::int64_t, std::int64_t> take_slot(const Work& work, const std::string& key, std::int64_t now) const {
         const std::lock_guard lock(mutex_);
         auto found = next_.find(key);
         if (found == next_.end()) {
@@ -53,17 +76,19 @@ private:
         }
         const std::int64_t begins = std::max(found->second, now * 1000);
         found->second = begins + slot_us_;
-        return std::max(now, (begins - ahead_us_ + 999) / 1000);
+        return {std::max(now, (begins - ahead_us_ + 999) / 1000), found->second};
     }
 
-    // After a start: behind those that wait already.
+    // After a start: behind the slots that are taken, and behind those that wait already.
     std::int64_t behind_waiting(const Work& work, const std::string& key) const {
         const StepKeeper& keeper = *work.services->keeper;
-        std::int64_t last = 0;
+        std::int64_t last = 0, taken = 0;
         keeper.state().read([&](storage::StepTables& tables) {
-            last = tables.last_due(keeper.number(queue(work.route.id())), crypto::from_hex(key).value_or(""));
+            const std::int64_t step = keeper.number(queue(work.route.id()));
+            last = tables.last_due(step, from_hex(key));
+            if (const auto seen = tables.seen(step, from_hex(key))) taken = seen->at;
         });
-        return last == 0 ? 0 : last * 1000 + ahead_us_ + slot_us_;
+        return last == 0 ? taken : std::max(taken, last * 1000 + ahead_us_ + slot_us_);
     }
 
     std::shared_ptr<const XPath> key_;

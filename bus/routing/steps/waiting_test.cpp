@@ -114,6 +114,54 @@ TEST_F(WaitingTest, AThrottleSpacesEvenlyAndARestartDoesNotDoubleTheRate) {
     expect_balanced();
 }
 
+TEST_F(WaitingTest, AThrottleKnowsTheSlotThatWasTakenBeforeARestart) {
+    route("r", std::string("<throttle rate=\"1\" per=\"PT1M\" key=\"/note/who\"/>") + kBehindWaiting);
+    start();
+    put("r", note("a", 1));
+    until_records(1);
+    pass(std::chrono::seconds(30));
+    killed();
+    put("r", note("a", 2));
+    until_known("step/r/throttle-1", 1);
+    put("r", note("b", 3));
+    until_records(2);
+    EXPECT_EQ(records().back(), "b: a3 (n3)");
+    pass(std::chrono::seconds(29));
+    EXPECT_EQ(in("records").size(), 2U);
+    pass(std::chrono::seconds(1));
+    until_records(3);
+    pass(std::chrono::seconds(30));
+    killed();  // the one that waited took its slot, too
+    put("r", note("a", 4));
+    until_known("step/r/throttle-1", 1);
+    expect_balanced();
+}
+
+TEST_F(WaitingTest, AThrottleKeepsItsDistanceForWhatBecameDueWhileNothingRan) {
+    route("r", std::string("<throttle rate=\"6\" per=\"PT1M\" key=\"/note/who\"/>") + kBehindWaiting);
+    start();
+    for (int n = 1; n <= 5; ++n) put("r", note("a", n));
+    until_known("step/r/throttle-1", 4);
+    close();
+    time_.pass(std::chrono::hours(1));
+    start();
+    until_records(2);
+    put("r", note("a", 6));
+    until_known("step/r/throttle-1", 4);
+    close();
+    time_.pass(std::chrono::seconds(5));
+    start();
+    for (std::size_t n = 3; n <= 6; ++n) {
+        EXPECT_EQ(in("records").size(), n - 1);
+        pass(std::chrono::seconds(n == 3 ? 5 : 10));
+        until_records(n);
+    }
+    EXPECT_EQ(records().back(), "a: a6 (n6)");
+    put("r", note("a", 7));
+    until_known("step/r/throttle-1", 1);
+    expect_balanced();
+}
+
 TEST_F(WaitingTest, AThrottleCountsEachKeyAlone) {
     route("r", std::string("<throttle rate=\"1\" per=\"PT1M\" burst=\"2\" key=\"/note/who\"/>") + kBehindWaiting);
     start();
