@@ -30,12 +30,14 @@ public:
 
 class ContractResponder : public Responder {
 public:
-    explicit ContractResponder(std::filesystem::path away) : away_(std::move(away)) {}
+    explicit ContractResponder(const std::filesystem::path& root) : away_(root / kAwayFile), shy_(root / kShyFile) {}
     void ask(Question question, std::function<void(Reply)> done) override {
         Reply reply;
         reply.body = "<answer/>";
         const bool poison = question.values["id"] == "poison";
-        if (std::filesystem::exists(away_) || poison) {
+        const bool shy = question.values["id"].rfind("shy", 0) == 0 && !was_shy_.exchange(true);
+        if (shy) std::ofstream{shy_};
+        if (std::filesystem::exists(away_) || poison || shy) {
             reply.result = {poison ? SendResult::Kind::kPoison : SendResult::Kind::kAway,
                             Error(poison ? Fault::kPoison : Fault::kAway, "FAR-001", "asking", "no"), std::nullopt};
         }
@@ -43,7 +45,8 @@ public:
     }
 
 private:
-    const std::filesystem::path away_;
+    const std::filesystem::path away_, shy_;
+    std::atomic<bool> was_shy_{false};
 };
 
 std::string routes_file(const std::string& id, const std::string& steps) {
@@ -106,7 +109,7 @@ void StepWorld::open() {
     originals_ = std::make_unique<storage::Originals>((root_ / "originals").string());
     const auto sink = [](const Config&) -> std::unique_ptr<Sink> { return std::make_unique<ContractSink>(); };
     const auto responder = [this](const Config&) -> std::unique_ptr<Responder> {
-        return std::make_unique<ContractResponder>(root_ / kAwayFile);
+        return std::make_unique<ContractResponder>(root_);
     };
     endpoints_ = std::make_unique<Endpoints>(Endpoints::Parts{*queues_, *workers_, system_clock(), sink, responder});
     engine_ = std::make_unique<RouteEngine>(

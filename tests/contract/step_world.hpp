@@ -21,6 +21,8 @@
 
 namespace clrbus::contract {
 
+inline constexpr const char* kShyFile = "far-side-was-shy";
+
 class StepWorld {
 public:
     explicit StepWorld(std::filesystem::path root);
@@ -51,7 +53,7 @@ public:
     void disk_full(bool full);
     // The far side of endpoint elements of the namespace urn:contract: answers <answer/>, and refuses the value id="poison".
     // Whether it is away is a file, so that another process on the same directory sees it, too. What goes out stays in its
-    // queue.
+    // queue. The first question in the life of a process with an id that begins with "shy" finds it away, and leaves kShyFile.
     void far_side_away(bool away) const;
 
     EmbeddedQueues& queues() { return *queues_; }
