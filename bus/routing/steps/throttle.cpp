@@ -19,7 +19,7 @@ namespace clrbus {
 namespace {
 
 constexpr std::size_t kMostKeys = 100'000;  // with a slot taken ahead; those without are forgotten
-constexpr std::size_t kLook = 16;           // messages read at once
+constexpr std::size_t kThrottleLook = 16;   // messages read at once
 
 class Throttle : public StatefulStep {
 public:
@@ -52,7 +52,7 @@ public:
 
     void restore(Look& look) const override {
         for (;;) {  // all that waits, also what the keeper did not come to
-            const auto messages = look.queues.browse(look.queue, look.tables.watermark(look.step) + 1, kLook);
+            const auto messages = look.queues.browse(look.queue, look.tables.watermark(look.step) + 1, kThrottleLook);
             if (messages.empty()) break;
             for (const BrowsedMessage& message : messages) take(look, message);
             look.tables.watermark(look.step, messages.back().sequence);
