@@ -21,6 +21,11 @@ void UserRights::follow(const std::vector<std::shared_ptr<const CompiledRoute>>&
 }
 
 bool UserRights::may_publish(std::string_view user, std::string_view address) const {
+    constexpr std::string_view reply = "reply/";
+    if (address.starts_with(reply)) {
+        const auto route = address.substr(reply.size(), address.find('/', reply.size()) - reply.size());
+        return has(user, "publish:*") || has(user, "publish:" + std::string(route));
+    }
     {
         const std::shared_lock lock(mutex_);
         if (open_.count(address) == 0) return false;
@@ -29,7 +34,7 @@ bool UserRights::may_publish(std::string_view user, std::string_view address) co
 }
 
 bool UserRights::may_read(std::string_view user, std::string_view address) const {
-    return (address.rfind("dead/", 0) == 0 || address.rfind("in/", 0) == 0) && has(user, "operate");
+    return (address.starts_with("dead/") || address.starts_with("in/") || address.starts_with("ask/")) && has(user, "operate");
 }
 
 bool UserRights::has(std::string_view user, std::string_view right) const {

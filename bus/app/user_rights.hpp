@@ -1,4 +1,5 @@
-// What a user may at which address: publish:ROUTE for in/ROUTE, operate for reading dead letters and inboxes. Any thread.
+// What a user may at which address: publish:ROUTE for in/ROUTE and for the replies that it waits for (reply/ROUTE/STEP),
+// operate for reading dead letters, inboxes and requests (ask/ROUTE/NAME). Any thread.
 #pragma once
 
 #include <map>

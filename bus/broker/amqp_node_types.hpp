@@ -64,7 +64,7 @@ private:
 
     const std::shared_ptr<AmqpNodes::Shared> shared_;  // shared with callbacks
     const std::string queue_, route_;
-    const bool dead_;                            // dead/ROUTE, not in/ROUTE
+    const bool uncounted_;                       // dead/ROUTE or ask/ROUTE/NAME, not in/ROUTE
     const std::shared_ptr<amqp::OutLink> link_;  // shared with the taker's callback
     const std::shared_ptr<Hand> hand_;           // shared with the taker's callback
     std::uint64_t seen_at_drain_ = ~std::uint64_t{0};

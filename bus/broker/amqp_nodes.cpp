@@ -10,6 +10,8 @@ namespace {
 
 constexpr std::string_view kInPrefix = "in/";
 constexpr std::string_view kDeadPrefix = "dead/";
+constexpr std::string_view kAskPrefix = "ask/";      // requests of a step, for a responder outside
+constexpr std::string_view kReplyPrefix = "reply/";  // and what it answers
 
 bool starts_with(std::string_view text, std::string_view prefix) {
     return text.substr(0, prefix.size()) == prefix;
@@ -24,7 +26,8 @@ AmqpNodes::~AmqpNodes() = default;
 
 bool AmqpNodes::permitted(const amqp::AttachInfo& info, bool publish, amqp::Condition& refusal) const {
     const std::string_view address = info.address;
-    const bool known = starts_with(address, kInPrefix) || (!publish && starts_with(address, kDeadPrefix));
+    const bool known = starts_with(address, kInPrefix) || starts_with(address, publish ? kReplyPrefix : kAskPrefix) ||
+                       (!publish && starts_with(address, kDeadPrefix));
     if (!known) {
         refusal = {"amqp:not-found",
                    publish ? "no such address; messages go to in/ROUTE" : "no such address; read from dead/ROUTE or in/ROUTE"};

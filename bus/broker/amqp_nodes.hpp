@@ -1,5 +1,5 @@
-// AMQP addresses over Queues: peers publish to in/ROUTE, and read in/ROUTE (as competing consumers) and dead/ROUTE, where they
-// may.
+// AMQP addresses over Queues: peers publish to in/ROUTE and reply/ROUTE/STEP, and read in/ROUTE, ask/ROUTE/NAME (as competing
+// consumers) and dead/ROUTE, where they may.
 //
 // Publishing: `accepted` is sent once the message is on disk, or its message-id is known already from this user. A full queue
 // takes credit back and releases; a message that does not decode is rejected; when the journal fails, everything is released

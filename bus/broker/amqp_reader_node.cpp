@@ -11,7 +11,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kRejectedAgain = 30s;  // a rejected dead letter, or what could not be made one
+constexpr auto kRejectedAgain = 30s;  // a rejected dead letter or request, or what could not be made one
 constexpr auto kElsewhere = 5s;       // undeliverable-here: time for another consumer to take it
 
 }  // namespace
@@ -21,7 +21,7 @@ AmqpReaderNode::AmqpReaderNode(std::shared_ptr<AmqpNodes::Shared> shared, std::s
     : shared_(std::move(shared)),
       queue_(std::move(queue)),
       route_(queue_.substr(queue_.find('/') + 1)),
-      dead_(queue_.compare(0, 5, "dead/") == 0),
+      uncounted_(queue_.compare(0, 5, "dead/") == 0 || queue_.compare(0, 4, "ask/") == 0),
       link_(std::move(link)),
       hand_(std::make_shared<Hand>()) {
     taker_ = shared_->queues.take(queue_, shared_->executor, [hand = hand_, to = link_](TakenMessage message) {
@@ -83,8 +83,9 @@ void AmqpReaderNode::on_settled(std::vector<amqp::Settlement> batch) {
 void AmqpReaderNode::accept(const std::vector<std::uint64_t>& sequences) {
     Unit unit;
     for (const std::uint64_t sequence : sequences) unit.settled.push_back({queue_, sequence});
-    // What is read from dead/ROUTE was counted dead when it came there.
-    if (!dead_) unit.ledger.push_back({route_, Outcome::kDelivered, static_cast<std::int64_t>(sequences.size())});
+    // What is read from dead/ROUTE was counted dead when it came there; a request in ask/ waits in its route until it is
+    // answered.
+    if (!uncounted_) unit.ledger.push_back({route_, Outcome::kDelivered, static_cast<std::int64_t>(sequences.size())});
     shared_->queues.commit(std::move(unit), shared_->executor, [taker = taker_, queue = queue_](CommitState state) {
         if (state != CommitState::kDone)
             log::error("amqp", "settling messages of '" + queue + "' failed: they are delivered again");
@@ -92,7 +93,7 @@ void AmqpReaderNode::accept(const std::vector<std::uint64_t>& sequences) {
 }
 
 void AmqpReaderNode::reject(std::uint64_t sequence) {
-    if (dead_) {
+    if (uncounted_) {
         release(sequence, kRejectedAgain, true);
         return;
     }

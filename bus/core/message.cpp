@@ -194,6 +194,10 @@ MessageBuilder& MessageBuilder::subject(std::string_view text) {
     subject_ = text;
     return *this;
 }
+MessageBuilder& MessageBuilder::reply_to(std::string_view address) {
+    reply_to_ = address;
+    return *this;
+}
 MessageBuilder& MessageBuilder::correlation_id(std::string_view id) {
     correlation_ = id;
     return *this;
@@ -231,7 +235,7 @@ Message MessageBuilder::build(std::string_view body) const {
     ++empties;  // user-id
     field(0xa1, to_);
     field(0xa1, subject_);
-    ++empties;  // reply-to
+    field(0xa1, reply_to_);
     field(0xa1, correlation_);
     field(0xa3, content_type_);
     field(0xa3, content_encoding_);

@@ -68,6 +68,7 @@ public:
     MessageBuilder& message_id(std::string_view id);
     MessageBuilder& to(std::string_view address);
     MessageBuilder& subject(std::string_view text);
+    MessageBuilder& reply_to(std::string_view address);
     MessageBuilder& correlation_id(std::string_view id);
     MessageBuilder& content_type(std::string_view type);
     MessageBuilder& content_encoding(std::string_view encoding);
@@ -75,7 +76,7 @@ public:
     Message build(std::string_view body) const;
 
 private:
-    std::string id_, to_, subject_, correlation_, content_type_, content_encoding_;
+    std::string id_, to_, subject_, reply_to_, correlation_, content_type_, content_encoding_;
     std::vector<std::pair<std::string, std::string>> properties_;
 };
 

@@ -11,7 +11,6 @@
 namespace clrbus {
 namespace {
 
-constexpr std::string_view kDocumentBody = "document";
 constexpr std::string_view kBytesBody = "bytes";
 constexpr std::string_view kContinuedSpooled = "clrbus-spooled";
 
@@ -56,7 +55,13 @@ void remove_engine_headers(Headers& headers) {
     headers.remove(header::kAtStep);
     headers.remove(header::kAtBody);
     headers.remove(header::kAttemptFailed);
+    remove_reply_headers(headers);
     remove_correction(headers);
+}
+
+void remove_reply_headers(Headers& headers) {
+    headers.remove(kReplyTo);
+    headers.remove(kCorrelationId);
 }
 
 }  // namespace clrbus

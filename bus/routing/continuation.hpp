@@ -21,6 +21,14 @@ Put continuation(const Work& work, const Step& at, const Step& by);
 // and source number. Throws Error(kPoison) as parsing does.
 void continue_work(Work& work);
 
+// What names who is to be answered, in a request and in what a route makes of it (steps/reply.cpp).
+inline constexpr std::string_view kReplyTo = "clrbus-reply-to";
+inline constexpr std::string_view kCorrelationId = "clrbus-correlation-id";
+void remove_reply_headers(Headers& headers);
+
+// header::kAtBody of a message that carries a document.
+inline constexpr std::string_view kDocumentBody = "document";
+
 // The headers of a message that is put from outside, without those that only the engine sets.
 void remove_engine_headers(Headers& headers);
 

@@ -46,7 +46,8 @@ std::vector<std::string> words_of(std::string_view text) {
 
 // Is one of the outputs the message itself, to go on in its own route?
 bool is_itself(const Put& put) {
-    return put.queue.rfind("step/", 0) == 0 || put.headers.has(header::kAtStep) || put.headers.has(header::kAttemptFailed);
+    return put.queue.rfind("step/", 0) == 0 || put.headers.has(header::kAtStep) || put.headers.has(header::kAttemptFailed) ||
+           !put.message.reply_to().empty();  // what waits for the answer needs its request
 }
 
 void plan_outside(ReplayPlan& plan, const std::string& step, const std::string& kind, const std::string& target) {

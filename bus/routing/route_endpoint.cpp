@@ -61,8 +61,9 @@ std::vector<Config> asked_elements(const Config& route) {
     std::vector<Config> out;
     for (const Config& child : route.children()) {
         if (child.name() == "from") continue;
-        if (child.name() == "enrich" || child.name() == "request-reply") {
-            out.push_back(adapter_element(child));
+        const bool asks = child.name() == "enrich" || child.name() == "request-reply";
+        if (const Config endpoint = asks ? adapter_element(child) : Config()) {
+            out.push_back(endpoint);
         } else {
             const auto inside = asked_elements(child);
             out.insert(out.end(), inside.begin(), inside.end());

@@ -18,6 +18,9 @@ void collect_targets(const Config& element, std::vector<RouteTarget>& out) {
         for (std::string one; in >> one;) out.push_back({one, element, slip});
         return;
     }
+    if (element.name() == "request-reply") {
+        for (const Config& asked : element.children("route")) out.push_back({asked.require("id"), asked});
+    }
     if (element.name() == "from") return;
     for (const Config& child : element.children()) collect_targets(child, out);
 }

@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::string_view kWaitFacts[] = {wait_header::kId,    wait_header::kKey,  wait_header::kCorrelation,
                                            wait_header::kOrder, wait_header::kSize, wait_header::kNumber,
-                                           wait_header::kDue};
+                                           wait_header::kDue,   wait_header::kReply};
 constexpr std::int64_t kMostWaiting = 1'000'000;
 
 std::int64_t wait_number(const Headers& headers, std::string_view name) {

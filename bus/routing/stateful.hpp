@@ -30,6 +30,7 @@ inline constexpr std::string_view kOrder = "clrbus-wait-order";              // 
 inline constexpr std::string_view kSize = "clrbus-wait-size";                // how many belong together
 inline constexpr std::string_view kNumber = "clrbus-wait-number";            // resequence
 inline constexpr std::string_view kDue = "clrbus-wait-due";                  // milliseconds since 1970
+inline constexpr std::string_view kReply = "clrbus-wait-reply";              // request-reply: it is no message of the route
 }  // namespace wait_header
 
 class StatefulStep : public Step {
@@ -45,6 +46,12 @@ public:
     virtual bool parks() const { return true; }
     virtual bool goes_on_at_itself() const { return false; }  // otherwise behind it
     std::uint64_t most_waiting() const { return most_waiting_; }
+    // request-reply over queues: what comes into reply/ROUTE/STATE-ID is moved into its queue (routing/replies.hpp). 0: none
+    // does. What is larger than this is moved without its body.
+    virtual std::uint64_t most_reply_bytes() const { return 0; }
+    std::string reply_queue(const std::string& route) const { return "reply/" + route + "/" + state_id_; }
+    // A queue that others read from, which must have room; "": none.
+    virtual std::string asks_in(const std::string& /*route*/) const { return {}; }
 
     // Inside a transaction of state.db.
     struct Look {

@@ -173,6 +173,7 @@ const Step* find_step(const Steps& steps, std::string_view label) {
     STEP("enrich", make_enrich, always, false)                  \
     STEP("program", make_program, never, false)                 \
     STEP("request-reply", make_request_reply, never, false)     \
+    STEP("reply", make_reply, never, true)                      \
     STEP("log", make_log, never, false)                         \
     STEP("to", make_to, to_records, true)
 
@@ -223,7 +224,7 @@ std::unique_ptr<Step> make_split(const Config& element, RouteAssets&, const Step
 }
 
 bool leads_somewhere(const Config& element) {
-    if (element.name() == "to" || element.name() == "recipient-list") return true;
+    if (element.name() == "to" || element.name() == "recipient-list" || element.name() == "reply") return true;
     if (element.name() == "wire-tap") return false;  // what it takes is a copy
     const auto children = element.children();
     return std::any_of(children.begin(), children.end(), [](const Config& child) { return leads_somewhere(child); });

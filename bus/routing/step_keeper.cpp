@@ -12,6 +12,7 @@
 #include "crypto/aead.hpp"
 #include "routing/faults.hpp"
 #include "routing/journey.hpp"
+#include "routing/replies.hpp"
 
 namespace clrbus {
 namespace {
@@ -20,6 +21,8 @@ constexpr std::size_t kMostAtATime = 256;
 constexpr std::uint64_t kMostBytesAtATime = 4U << 20;
 constexpr std::size_t kMostGoOn = 64;  // messages in one Unit
 constexpr std::size_t kGroupsALook = 32;
+constexpr std::uint32_t kMostArrivals = 1024;
+constexpr std::size_t kMostRepliesAtATime = 64, kMostMovesALook = 16;
 constexpr auto kKeeperPoll = std::chrono::milliseconds(250);  // a clock that is set, a breaker that may let one through
 constexpr auto kKeeperRetry = std::chrono::seconds(1);
 constexpr std::int64_t kAnyNumber = std::numeric_limits<std::int64_t>::max();
@@ -40,6 +43,8 @@ StepKeeper::StepKeeper(Parts parts) : parts_(std::move(parts)) {}
 
 StepKeeper::~StepKeeper() {
     stop();
+    arrivals_.clear();  // the takers wait for a callback that runs
+    if (arrivals_pool_) arrivals_pool_->stop();
 }
 
 storage::StepState& StepKeeper::state() const {
@@ -56,6 +61,10 @@ void StepKeeper::use(const std::shared_ptr<const CompiledRoute>& route) {
         entry->step = step;
         entry->queue = step->queue(route->id());
         if (step->parks()) parts_.queues.declare(entry->queue, QueueLimits{step->most_waiting(), ~0ULL});
+        if (const std::string asks = step->asks_in(route->id()); !asks.empty())
+            parts_.queues.declare(asks, QueueLimits{step->most_waiting(), ~0ULL});
+        if (step->most_reply_bytes() != 0)
+            parts_.queues.declare(step->reply_queue(route->id()), QueueLimits{step->most_waiting(), ~0ULL});
         made[entry->queue] = entry;
     }
     for (const QueueState& state : parts_.queues.states()) {
@@ -99,7 +108,30 @@ void StepKeeper::use(const std::shared_ptr<const CompiledRoute>& route) {
             dirty_.insert(queue);
         }
     }
+    for (const auto& [queue, entry] : made) {
+        if (entry->step != nullptr && entry->step->most_reply_bytes() != 0)
+            look_after_replies(queue, entry->step->reply_queue(route->id()));
+    }
     wake_.notify_all();
+}
+
+// Where they are read is move_replies: the taker only says that there are some.
+void StepKeeper::look_after_replies(const std::string& queue, const std::string& replies) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (arrivals_.count(queue) != 0) return;
+    }
+    if (arrivals_pool_ == nullptr) arrivals_pool_ = std::make_unique<ThreadPool>(1, "replies");
+    const auto made = std::make_shared<Arrivals>();
+    made->taker = parts_.queues.take(replies, *arrivals_pool_, [this, queue, seen = &made->seen](const TakenMessage&) {
+        ++*seen;
+        wake(queue);
+    });
+    {
+        const std::lock_guard lock(mutex_);
+        arrivals_[queue] = made;
+    }
+    made->taker->grant(kMostArrivals);
 }
 
 void StepKeeper::start() {
@@ -128,7 +160,9 @@ void StepKeeper::later(std::function<void(storage::StepTables&)> change) {
 bool StepKeeper::room(const CompiledRoute& route) const {
     const auto& steps = route.stateful();
     return std::all_of(steps.begin(), steps.end(), [&](const StatefulStep* step) {
-        return !step->parks() || parts_.queues.accepts(step->queue(route.id()));
+        const std::string asks = step->asks_in(route.id());
+        return (!step->parks() || parts_.queues.accepts(step->queue(route.id()))) &&
+               (asks.empty() || parts_.queues.accepts(asks));
     });
 }
 
@@ -194,7 +228,14 @@ bool StepKeeper::look(Entry& entry, bool put) {
     if (!entry.loaded) state_->read([&](storage::StepTables& tables) { entry.watermark = tables.watermark(entry.number); });
     entry.loaded = true;
     bool more = false;
+    // In front of what time decides: a reply that came while the bus was down came in time.
+    const bool replied = entry.step->most_reply_bytes() != 0;
+    for (std::size_t moves = 0; replied && move_replies(entry);) {
+        put = true;
+        if (++moves == kMostMovesALook) return true;  // others have their turn
+    }
     if (put || !entry.checked) more = take_new(entry);
+    if (replied && more) return true;
     const Time now = parts_.clock.now();
     std::optional<std::int64_t> due;
     state_->read([&](storage::StepTables& tables) { due = tables.next_due(entry.number); });
@@ -220,6 +261,36 @@ bool StepKeeper::change(Entry& entry, const std::function<void(StatefulStep::Loo
         StatefulStep::Look look{parts_.queues, *entry.route, entry.queue, entry.number, parts_.clock.now(), tables, *state_};
         what(look);
     });
+}
+
+// Out of their own queue, which others fill, into the step's: from there on they are as any message that came there, and the
+// ledger counts them. One Unit; false when there was none.
+bool StepKeeper::move_replies(Entry& entry) {
+    const std::string replies = entry.step->reply_queue(entry.route->id());
+    auto messages = parts_.queues.browse(replies, 0, entry.replies_at_a_time);
+    if (messages.empty()) return false;
+    Unit unit;
+    std::uint64_t bytes = 0;
+    for (BrowsedMessage& message : messages) {
+        bytes += message.message.size();
+        unit.settled.push_back({replies, message.sequence});
+        unit.outputs.push_back(waiting_reply(std::move(message), entry.queue, entry.step->most_reply_bytes()));
+    }
+    unit.ledger.push_back({entry.route->id(), Outcome::kMade, static_cast<std::int64_t>(messages.size())});
+    if (!commit(std::move(unit))) throw Error(Fault::kAway, "STEP-014", "taking replies", "the queues take nothing now");
+    if (bytes > kMostBytesAtATime) {
+        entry.replies_at_a_time = std::max<std::size_t>(entry.replies_at_a_time / 2, 1);
+    } else {
+        entry.replies_at_a_time = std::min(entry.replies_at_a_time * 2, kMostRepliesAtATime);
+    }
+    std::shared_ptr<Arrivals> arrivals;
+    {
+        const std::lock_guard lock(mutex_);
+        const auto found = arrivals_.find(entry.queue);
+        if (found != arrivals_.end()) arrivals = found->second;
+    }
+    if (arrivals) arrivals->taker->grant(arrivals->seen.exchange(0));
+    return true;
 }
 
 bool StepKeeper::take_new(Entry& entry) {

@@ -6,6 +6,7 @@
 // the Unit is made again: with the same ids, and dropped whole by the queues when it was there already.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <filesystem>
 #include <functional>
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include "core/clock.hpp"
+#include "core/executor.hpp"
 #include "routing/receipts.hpp"
 #include "routing/route.hpp"
 #include "routing/stateful.hpp"
@@ -67,12 +69,14 @@ private:
         std::string queue;
         std::int64_t number = 0;
         std::uint64_t watermark = 0, size_at_start = 0, removed = 0;
-        std::size_t at_a_time = 16;
+        std::size_t at_a_time = 16, replies_at_a_time = 4;
         bool loaded = false, checked = false;
         Time look_again{};  // not before
     };
     void run(const std::stop_token& stop);
     bool look(Entry& entry, bool put);  // true: there may be more
+    void look_after_replies(const std::string& queue, const std::string& replies);
+    bool move_replies(Entry& entry);
     bool take_new(Entry& entry);
     bool let_due_go(Entry& entry);
     bool settle_groups(Entry& entry);
@@ -92,7 +96,14 @@ private:
     std::set<std::string> dirty_;
     std::string last_;                                       // looked at; the next one has its turn
     std::map<std::string, std::shared_ptr<Entry>> entries_;  // by queue; shared with the thread's own look
-    std::jthread thread_;                                    // last: uses the members above
+    std::unique_ptr<ThreadPool> arrivals_pool_;              // made once, by use
+    // Of the queues of replies, by the step's queue: they say that something came.
+    struct Arrivals {
+        std::atomic<std::uint32_t> seen{0};
+        std::unique_ptr<Taker> taker;  // last: calls back into the others
+    };
+    std::map<std::string, std::shared_ptr<Arrivals>> arrivals_;  // shared with the thread's own look
+    std::jthread thread_;                                        // last: uses the members above
 };
 
 }  // namespace clrbus

@@ -1,6 +1,8 @@
 // Steps that reach a far side: StepWorld plays it.
 #include "contract/step_driver.hpp"
 
+#include <stdexcept>
+
 namespace clrbus::contract {
 namespace {
 
@@ -30,12 +32,39 @@ std::vector<StepDriver> endpoint_step_drivers() {
     reply.away = enrich.away;
     reply.back = enrich.back;
 
+    // The route responder runs too, and replies.
+    StepDriver asked;
+    asked.step = "request-reply";
+    asked.steps =
+        R"(<request-reply name="judge" timeout="PT10M"><route id="responder"/></request-reply><to><route id="a"/></to>)";
+    asked.body = endpoint_note;
+    asked.outputs = {{"in/a", 1}};
+    asked.prepare = [](StepWorld& world) {
+        world.write("routes/responder/routes.xml",
+                    R"(<routes xmlns="urn:clrbus:routes:1"><route id="responder" system="contract"><reply/></route></routes>)");
+    };
+    asked.finished = [](StepWorld& world) { return world.nothing_waits() && world.line("responder").waiting == 0; };
+    asked.check = [](StepWorld& world, int) {
+        if (!world.line("responder").balanced()) throw std::runtime_error("the responder's account does not add up");
+    };
+    StepDriver answers = asked;
+    answers.step = "reply";
+
+    // Nobody replies.
+    StepDriver unanswered;
+    unanswered.step = "request-reply";
+    unanswered.steps =
+        R"(<request-reply name="judge" timeout="PT1S"><route id="b"/><no-reply><to><route id="a"/></to></no-reply></request-reply>
+<to><records/></to>)";
+    unanswered.body = endpoint_note;
+    unanswered.outputs = {{"in/a", 1}, {"in/b", 1}};
+
     StepDriver to;
     to.step = "to";
     to.steps = R"(<to><c:post xmlns:c="urn:contract"/></to>)";
     to.body = endpoint_note;
     to.outputs = {{"out/r/post", 1}};
-    return {enrich, reply, to};
+    return {enrich, reply, asked, answers, unanswered, to};
 }
 
 }  // namespace clrbus::contract

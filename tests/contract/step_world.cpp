@@ -97,7 +97,7 @@ void StepWorld::open() {
     assets_ = std::make_unique<RouteAssets>(folders);
     LoadedRoutes loaded = load_routes(root_ / "routes", *assets_);
     if (!loaded.errors.empty()) throw Error(loaded.errors.front());
-    std::erase_if(loaded.routes, [](const auto& route) { return route->id() != "r"; });
+    std::erase_if(loaded.routes, [](const auto& route) { return route->id() == "a" || route->id() == "b"; });
     workers_ = std::make_unique<ThreadPool>(2, "worker");
     splits_ = std::make_unique<ThreadPool>(1, "split");
     EmbeddedOptions options;

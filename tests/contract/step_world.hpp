@@ -1,6 +1,7 @@
 // A project of its own in a directory: schemas, a stylesheet, code lists, routes, and the engine on real embedded queues. The
-// route 'r' is the one under test and runs; the routes 'a' and 'b' are there and do not run, so that their inboxes keep what is
-// sent to them. Used by the contract test of the steps and by the process that it kills. One thread.
+// route 'r' is the one under test and runs, before any further one that a driver writes; the routes 'a' and 'b' are there and
+// do not run, so that their inboxes keep what is sent to them. Used by the contract test of the steps and by the process that
+// it kills. One thread.
 #pragma once
 
 #include <atomic>

@@ -1,6 +1,6 @@
-// request-reply: the message is a request to an endpoint, and what it answers goes on in its place. The request waits in the
-// route's inbox until it is answered: a restart loses nothing, and asks again under the same id. An answer that comes after the
-// time-out is dropped; the request goes out again.
+// request-reply to an endpoint (to queues: request_reply_queue.cpp): the message is a request to an endpoint, and what it
+// answers goes on in its place. The request waits in the route's inbox until it is answered: a restart loses nothing, and asks
+// again under the same id. An answer that comes after the time-out is dropped; the request goes out again.
 #include <utility>
 
 #include "config/config.hpp"
@@ -12,6 +12,7 @@
 #include "routing/hand_over.hpp"
 #include "routing/route.hpp"
 #include "routing/step.hpp"
+#include "routing/steps/request_reply_queue.hpp"
 
 namespace clrbus {
 namespace {
@@ -52,7 +53,13 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Step> make_request_reply(const Config& element, RouteAssets&, const StepPlace&) {
+std::unique_ptr<Step> make_request_reply(const Config& element, RouteAssets& assets, const StepPlace& place) {
+    const bool over_queues = element.child("route") || element.child("queue");
+    if (over_queues) return make_request_reply_queue(element, assets, place);
+    for (const char* name : {"most-bytes", "remember", "id", "most-waiting"}) {
+        if (element.has(name)) element.fail("ROUTE-141", std::string(name) + " is of a request to a <route> or <queue>");
+    }
+    if (element.child("no-reply")) element.fail("ROUTE-141", "no-reply is of a request to a <route> or <queue>");
     RequestReply::Options options;
     options.endpoint = element.require("name");
     options.element = adapter_element(element);
