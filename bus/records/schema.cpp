@@ -97,7 +97,8 @@ std::int64_t format_of(Database& database) {
 }  // namespace
 
 const std::vector<Migration>& record_migrations() {
-    static const std::vector<Migration> steps{{1, kRecordTables}, {2, kWaitingTables}, {3, kMoreIndexes}, {4, kEverBlocked}, {5, kApprovalTables}};
+    static const std::vector<Migration> steps{
+        {1, kRecordTables}, {2, kWaitingTables}, {3, kMoreIndexes}, {4, kEverBlocked}, {5, kApprovalTables}};
     return steps;
 }
 

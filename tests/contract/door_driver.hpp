@@ -28,8 +28,8 @@ public:
     virtual void again(const std::string& name, const std::string& body) = 0;
 };
 
-// False: nobody sends to this door. It reads a far side (source_driver.hpp), or opens by the clock, and its own tests show what a
-// door promises.
+// False: nobody sends to this door. It reads a far side (source_driver.hpp), or opens by the clock, and its own tests show what
+// a door promises.
 bool has_sender(std::string_view adapter);
 
 // Null: no driver for that adapter. port: of the bus's HTTP server; token: may publish to route.

@@ -1,5 +1,5 @@
-// unbalance DIR ACCOUNT COUNT: books so many delivered messages of an account that there never were (negative: takes them back),
-// in the queues of a bus that does not run. What a bug or a damaged disk would leave behind.
+// unbalance DIR ACCOUNT COUNT: books so many delivered messages of an account that there never were (negative: takes them
+// back), in the queues of a bus that does not run. What a bug or a damaged disk would leave behind.
 #include <cstdlib>
 #include <future>
 
