@@ -1,9 +1,11 @@
 """Who is told by alerts: a real SMTP server (aiosmtpd) with STARTTLS and log-in, servers that misbehave, a webhook receiver that checks
 signatures, and a program."""
-import email, email.policy, hashlib, hmac, http.server, json, os, re, socket, ssl, subprocess, threading, time
+import email, email.policy, hashlib, hmac, json, os, re, socket, ssl, subprocess, threading, time
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
+
+from http_side import Answering, serve
 
 
 def certificates(folder):
@@ -111,7 +113,7 @@ class Webhook:
         self.notices, self.refused, self.status, self.ids, self.repeats, self.lock = [], [], 200, [], 0, threading.Lock()
         hook = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(Answering):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers['Content-Length']))
                 stamp, signature = re.fullmatch(r't=(\d+),v1=([0-9a-f]{64})', self.headers['Clrbus-Signature']).groups()
@@ -125,16 +127,10 @@ class Webhook:
                         hook.ids.append(self.headers['Idempotency-Key'])
                     else:
                         hook.refused.append(status)
-                self.send_response(status)
-                self.send_header('Content-Length', '0')
-                self.end_headers()
+                self.answer(status)
 
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+        self.server = serve(Handler)
         self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def events(self):
         with self.lock:
@@ -148,16 +144,10 @@ class FarSide:
         self.status = 202
         far = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(Answering):
             def do_POST(self):
                 self.rfile.read(int(self.headers['Content-Length']))
-                self.send_response(far.status)
-                self.send_header('Content-Length', '0')
-                self.end_headers()
+                self.answer(far.status)
 
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+        self.server = serve(Handler)
         self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()

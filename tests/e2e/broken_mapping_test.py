@@ -3,10 +3,11 @@
 once, a kill -9 in the middle included, and no system outside gets anything again. Then the way back.
 
 broken_mapping_test.py [--count 1000]"""
-import argparse, http.server, os, shutil, tempfile, threading, time
+import argparse, os, shutil, tempfile, threading, time
 from collections import Counter
 
 from bus import Bus, Cases, wait_for
+from http_side import Answering, serve
 from items import STYLESHEET, AmqpPublisher, HttpsPublisher, Stream, own_transforms, recorded, replace_text, roster
 
 PEOPLE = 20
@@ -43,24 +44,16 @@ class FarSide:
         self.keys, self.bodies, self.lock = {}, {}, threading.Lock()
         far = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = 'HTTP/1.1'
-
+        class Handler(Answering):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers['Content-Length']))
                 with far.lock:
                     far.keys.setdefault(self.path, Counter())[self.headers['Idempotency-Key']] += 1
                     far.bodies.setdefault(self.path, {})[self.headers['Idempotency-Key']] = body
-                self.send_response(202)
-                self.send_header('Content-Length', '0')
-                self.end_headers()
+                self.answer(202)
 
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+        self.server = serve(Handler)
         self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def got(self):
         with self.lock:

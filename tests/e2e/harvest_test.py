@@ -4,11 +4,12 @@ tokens expire and which asks to be left alone, and kill -9 at random moments: th
 through the route oai-pmh into the records. Skipped where the package cannot be had.
 
 harvest_test.py [--records 120] [--kills 3] [--seed 1]"""
-import argparse, datetime, http.server, os, random, re, shutil, subprocess, sys, tempfile, threading, urllib.parse
+import argparse, datetime, os, random, re, shutil, subprocess, sys, tempfile, threading, urllib.parse
 from collections import defaultdict
 
 import documents as make
 from bus import ROOT, Bus, Cases, configuration, wait_for, write_text
+from http_side import Answering, serve
 
 BUILD = os.environ.get('CLRBUS_BUILD', os.path.join(ROOT, 'build', 'release'))
 HARVEST = '<oai:harvest xmlns:oai="urn:clrbus:adapter:oai-pmh:1" url="%s" schedule="PT1S" overlap="PT5S" away-most="PT1S" timeout="PT5S"%s/>'
@@ -96,18 +97,7 @@ class Repository:
 
         repository = oai_repo.OAIRepository(Data())
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = 'HTTP/1.1'
-
-            def answer(self, status, body=b'', cut=False, **fields):
-                self.send_response(status)
-                self.send_header('Content-Length', str(len(body)))
-                for name, value in fields.items():
-                    self.send_header(name.replace('_', '-'), value)
-                self.end_headers()
-                self.wfile.write(body[:len(body) // 2] if cut else body)
-                self.close_connection = cut
-
+        class Handler(Answering):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers['Content-Length']))
                 with far.lock:
@@ -131,12 +121,8 @@ class Repository:
                 else:
                     self.answer(200, body, cut=trouble == 'half')
 
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+        self.server = serve(Handler)
         self.server.handle_error = lambda *_: None  # a client that was killed
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def url(self):
         return 'http://127.0.0.1:%d/oai' % self.server.server_address[1]

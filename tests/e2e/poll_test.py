@@ -3,10 +3,11 @@
 with -9 at random moments: every version of every item comes out once.
 
 poll_test.py [--items 400] [--kills 4] [--seed 1]"""
-import argparse, http.server, json, os, random, shutil, tempfile, threading, urllib.parse
+import argparse, json, os, random, shutil, tempfile, threading, urllib.parse
 from collections import defaultdict
 
 from bus import Bus, Cases, configuration, wait_for, write_text
+from http_side import Answering, serve
 
 ROUTE = '''<?xml version="1.0" encoding="UTF-8"?>
 <routes xmlns="urn:clrbus:routes:1" xmlns:http="urn:clrbus:adapter:http-call:1" xmlns:poll="urn:clrbus:adapter:http-poll:1">
@@ -32,18 +33,7 @@ class FarSide:
         self.items, self.taken, self.requests, self.lock = [], defaultdict(set), 0, threading.Lock()
         far = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = 'HTTP/1.1'
-
-            def answer(self, status, body=b'', cut=False, **fields):
-                self.send_response(status)
-                self.send_header('Content-Length', str(len(body)))
-                for name, value in fields.items():
-                    self.send_header(name.replace('_', '-'), value)
-                self.end_headers()
-                self.wfile.write(body[:len(body) // 2] if cut else body)
-                self.close_connection = cut
-
+        class Handler(Answering):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers['Content-Length']))
                 with far.lock:
@@ -72,13 +62,9 @@ class FarSide:
                 else:
                     self.answer(200, body, cut=trouble == 'half')
 
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+        self.server = serve(Handler)
         self.server.handle_error = lambda *_: None  # a client that was killed
         self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def page(self, after):
         some = self.items[after:after + PAGE]
