@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "amqp/client.hpp"
+#include "amqp/testing/rabbitmq_guest.hpp"
 #include "core/counters.hpp"
 #include "crypto/certificates.hpp"
 #include "support/rabbitmq_process.hpp"
@@ -15,6 +16,8 @@ namespace clrbus::amqp {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::eventually;
+using testing::guest_of;
 
 constexpr int kHeartbeat = 2;  // seconds after which RabbitMQ gives up a connection that says nothing
 
@@ -37,16 +40,7 @@ protected:
     void SetUp() override {
         if (!broker_->installed()) GTEST_SKIP() << "RabbitMQ is not installed (apt-get install rabbitmq-server)";
     }
-    static ClientOptions plain() {
-        ClientOptions out;
-        out.host = "127.0.0.1";
-        out.port = broker_->port();
-        out.user = "guest";
-        out.password = "guest";
-        out.first_retry = 20ms;
-        out.most_retry = 200ms;
-        return out;
-    }
+    static ClientOptions plain() { return guest_of(broker_->port()); }
     static ClientOptions secure(const std::filesystem::path& ca, bool certificate = false) {
         auto out = plain();
         out.host = "localhost";
@@ -62,15 +56,6 @@ protected:
         }
         out.tls = std::make_shared<const crypto::TlsContext>(crypto::TlsContext::client(with));
         return out;
-    }
-    template <class Condition>
-    static bool eventually(Condition condition, std::chrono::seconds most = 60s) {
-        const auto until = std::chrono::steady_clock::now() + most;
-        while (!condition()) {
-            if (std::chrono::steady_clock::now() > until) return false;
-            std::this_thread::sleep_for(2ms);
-        }
-        return true;
     }
     // A message is sent and accepted, once whatever stood in the way is mended.
     static bool works(Client& client, const std::shared_ptr<Sender>& out) {

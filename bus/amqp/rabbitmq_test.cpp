@@ -8,12 +8,15 @@
 #include <thread>
 
 #include "amqp/client.hpp"
+#include "amqp/testing/rabbitmq_guest.hpp"
 #include "support/rabbitmq_process.hpp"
 
 namespace clrbus::amqp {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::eventually;
+using testing::guest_of;
 
 class RabbitMq : public ::testing::Test {
 protected:
@@ -25,25 +28,7 @@ protected:
     void SetUp() override {
         if (!broker_->installed()) GTEST_SKIP() << "RabbitMQ is not installed (apt-get install rabbitmq-server)";
     }
-    static ClientOptions options() {
-        ClientOptions out;
-        out.host = "127.0.0.1";
-        out.port = broker_->port();
-        out.user = "guest";
-        out.password = "guest";
-        out.first_retry = 20ms;
-        out.most_retry = 200ms;
-        return out;
-    }
-    template <class Condition>
-    static bool eventually(Condition condition, std::chrono::seconds most = 60s) {
-        const auto until = std::chrono::steady_clock::now() + most;
-        while (!condition()) {
-            if (std::chrono::steady_clock::now() > until) return false;
-            std::this_thread::sleep_for(2ms);
-        }
-        return true;
-    }
+    static ClientOptions options() { return guest_of(broker_->port()); }
     static void put(const std::string& address, int count) {
         std::atomic<int> accepted{0};
         Client client(options());
