@@ -236,6 +236,7 @@ bool Applier::Impl::apply(std::vector<RecordsStore::Prepared>& group) {
     Counts counts{};
     std::map<std::string, Counts, std::less<>> of_routes;  // beside the account that must balance
     Unit& unit = settling->unit;
+    const Time now = system_clock().now();
     for (std::size_t i = 0; i < group.size(); ++i) {
         const RecordsStore::Applied& applied = settling->group.results[i];
         const TakenMessage& message = group[i].message();
@@ -246,8 +247,7 @@ bool Applier::Impl::apply(std::vector<RecordsStore::Prepared>& group) {
             if (found == of_routes.end()) found = of_routes.emplace(route, Counts{}).first;
             ++found->second[static_cast<std::size_t>(applied.outcome)];
         }
-        trace::Visit visit =
-            visit_of(message.queue, message.sequence, message.message.message_id(), message.headers, system_clock().now());
+        trace::Visit visit = visit_of(message.queue, message.sequence, message.message.message_id(), message.headers, now);
         visit.state = visit_state_of(applied.outcome);
         visit.bytes = message.message.body().size();
         if (group[i].trail() != 0) visit.keys.push_back({kTrailKey, group[i].trail(), {}});
@@ -259,7 +259,7 @@ bool Applier::Impl::apply(std::vector<RecordsStore::Prepared>& group) {
         dead.headers.set(header::kDeadCode, applied.error->code());
         dead.headers.set(header::kDeadReason, applied.error->what());
         dead.headers.set(header::kDeadPath, applied.error->where().path);
-        dead.headers.set(header::kDeadAt, to_rfc3339(system_clock().now()));
+        dead.headers.set(header::kDeadAt, to_rfc3339(now));
         unit.outputs.push_back(std::move(dead));
     }
     const auto count = [&unit](const std::string& account, const Counts& all) {
