@@ -5,6 +5,7 @@
 
 #include "adapters_http_poll/answer_fields.hpp"
 #include "core/counters.hpp"
+#include "core/text.hpp"
 #include "crypto/hash.hpp"
 #include "http/client_url.hpp"
 

@@ -57,29 +57,6 @@ bool RequestText::has(std::string_view place) const {
     return std::any_of(parts_.begin(), parts_.end(), [place](const Part& part) { return part.place == place; });
 }
 
-std::string xml_escaped(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        switch (c) {
-            case '<':
-                out += "&lt;";
-                break;
-            case '>':
-                out += "&gt;";
-                break;
-            case '&':
-                out += "&amp;";
-                break;
-            case '"':
-                out += "&quot;";
-                break;
-            default:
-                out += c;
-        }
-    }
-    return out;
-}
-
 std::string json_escaped(std::string_view text) {
     const std::string quoted = crypto::json_string(text);
     return quoted.substr(1, quoted.size() - 2);

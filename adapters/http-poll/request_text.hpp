@@ -28,7 +28,6 @@ private:
     std::vector<Part> parts_;
 };
 
-std::string xml_escaped(std::string_view text);
 std::string json_escaped(std::string_view text);  // without quotes
 
 }  // namespace clrbus::adapters::http_poll

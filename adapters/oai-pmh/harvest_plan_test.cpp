@@ -176,7 +176,7 @@ TEST_F(Harvest, ReadsRealRepositories) {
     const std::filesystem::path folder =
         (shared != nullptr ? std::filesystem::path(shared) : std::filesystem::path(CLRBUS_SOURCE_DIR) / "../shared") /
         "samples/oai-pmh";
-    if (!std::filesystem::exists(folder)) GTEST_SKIP() << "no ../shared/samples/oai-pmh";
+    if (!std::filesystem::exists(folder)) GTEST_SKIP() << "no real pages beside the project";
     for (const char* name :
          {"tethys-list-records-1.xml", "tethys-list-records-2.xml", "tethys-list-records-3.xml", "ListRecords.xml"}) {
         SCOPED_TRACE(name);

@@ -11,6 +11,7 @@
 #include "app/settings.hpp"
 #include "app/wire.hpp"
 #include "core/clock.hpp"
+#include "core/text.hpp"
 #include "management/control_socket.hpp"
 #include "workbench/inventory.hpp"
 
@@ -20,7 +21,6 @@ namespace {
 using boost::json::array;
 using boost::json::object;
 using boost::json::value;
-using workbench::html_text;
 
 object report_ask(const std::filesystem::path& state, const char* command) {
     object answer =
@@ -53,17 +53,17 @@ struct ReportColumn {
 // The first column names the row. empty: said instead of a table without rows.
 std::string report_table(const std::string& heading, const std::string& caption, const array& rows,
                          std::initializer_list<ReportColumn> columns, const char* empty) {
-    std::string out = "<h2>" + html_text(heading) + "</h2>\n";
-    if (rows.empty()) return out + "<p>" + html_text(empty) + "</p>\n";
-    out += "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"" + html_text(heading) + "\"><table>\n<caption>" +
-           html_text(caption) + "</caption>\n<thead><tr>";
-    for (const ReportColumn& column : columns) out += "<th scope=\"col\">" + html_text(column.heading) + "</th>";
+    std::string out = "<h2>" + xml_escaped(heading) + "</h2>\n";
+    if (rows.empty()) return out + "<p>" + xml_escaped(empty) + "</p>\n";
+    out += "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"" + xml_escaped(heading) + "\"><table>\n<caption>" +
+           xml_escaped(caption) + "</caption>\n<thead><tr>";
+    for (const ReportColumn& column : columns) out += "<th scope=\"col\">" + xml_escaped(column.heading) + "</th>";
     out += "</tr></thead>\n<tbody>\n";
     for (const value& row : rows) {
         bool first = true;
         out += "<tr>";
         for (const ReportColumn& column : columns) {
-            const std::string text = html_text(report_cell(row.as_object(), column.member));
+            const std::string text = xml_escaped(report_cell(row.as_object(), column.member));
             out += first ? "<th scope=\"row\">" + text + "</th>" : "<td>" + text + "</td>";
             first = false;
         }
@@ -129,8 +129,8 @@ int report(const std::filesystem::path& config, const std::filesystem::path& ove
     const auto inventory =
         workbench::make_inventory(loaded.routes, settings.routes, settings.file.parent_path() / "sources.csv");
     const bool ok = status.at("ok").as_bool(), balanced = ledger.at("balanced").as_bool();
-    std::string body = "<p>Made " + html_text(to_rfc3339(system_clock().now()).substr(0, 16)) + " UTC by clrbus " +
-                       html_text(report_cell(status, "version")) + ". " +
+    std::string body = "<p>Made " + xml_escaped(to_rfc3339(system_clock().now()).substr(0, 16)) + " UTC by clrbus " +
+                       xml_escaped(report_cell(status, "version")) + ". " +
                        (ok ? "Nothing stands still. " : "<strong>Something stands still.</strong> ") +
                        (balanced ? "Every message is accounted for.</p>\n"
                                  : "<strong>The ledger does not balance: a message is not accounted for.</strong></p>\n");

@@ -5,20 +5,15 @@
 #include <set>
 
 #include "core/error.hpp"
+#include "core/text.hpp"
 
 namespace clrbus::clr {
 
 namespace {
 
-std::string model_trim(const std::string& text) {
-    const auto first = text.find_first_not_of(" \t\r\n");
-    if (first == text.npos) return {};
-    return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
-}
-
 std::string model_child(Node node, std::string_view name) {
     const Node child = node.child(name);
-    return child ? model_trim(child.text()) : std::string();
+    return child ? std::string(trimmed(child.text())) : std::string();
 }
 
 OrganizationModel model_organization(Node node) {
@@ -67,9 +62,9 @@ ResultModel model_result(Node node) {
 void model_lists(Node node, AchievementModel& out) {
     for (const Node program : node.children("program"))
         out.programs.push_back({program.attribute("type"), program.attribute("name"), program.attribute("code")});
-    for (const Node instructor : node.children("instructor")) out.instructors.push_back(model_trim(instructor.text()));
-    for (const Node tag : node.children("tag")) out.tags.push_back(model_trim(tag.text()));
-    for (const Node note : node.children("note")) out.notes.push_back(model_trim(note.text()));
+    for (const Node instructor : node.children("instructor")) out.instructors.emplace_back(trimmed(instructor.text()));
+    for (const Node tag : node.children("tag")) out.tags.emplace_back(trimmed(tag.text()));
+    for (const Node note : node.children("note")) out.notes.emplace_back(trimmed(note.text()));
     for (const Node honor : node.children("honors"))
         out.honors.emplace_back(honor.attribute("title"), honor.attribute("level"));
     for (const Node id : node.children("other-identifier"))
@@ -174,7 +169,7 @@ RecordModel model_of(const LearnerView& view) {
     out.partial = view.partial;
     out.identifiers = view.identifiers;
     out.name = view.full_name;
-    if (out.name.empty()) out.name = model_trim(view.given + " " + view.family);
+    if (out.name.empty()) out.name = trimmed(view.given + " " + view.family);
     for (const DefinitionView& definition : view.definitions)
         if (definition.document) out.definitions.emplace(definition.key, read_definition(definition.document.root()));
     for (const StatementView& statement : view.statements) {

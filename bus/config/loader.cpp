@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "config/element.hpp"
+#include "core/text.hpp"
 #include "xml/document.hpp"
 #include "xml/parser.hpp"
 #include "xml/schemas.hpp"
@@ -13,12 +14,6 @@ namespace clrbus {
 namespace {
 
 using ElementPtr = std::shared_ptr<const Config::Element>;
-
-std::string trimmed(const std::string& text) {
-    const auto first = text.find_first_not_of(" \t\r\n");
-    if (first == std::string::npos) return {};
-    return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
-}
 
 ElementPtr element_of(Node node, const std::string& file) {
     auto element = std::make_shared<Config::Element>();

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "core/error.hpp"
+#include "core/text.hpp"
 #include "credentials/data_integrity.hpp"
 #include "credentials/json_access.hpp"
 #include "credentials/status_list.hpp"
@@ -29,12 +30,6 @@ struct VerifyRefusal {
 
 crypto::JwsPolicy verify_policy(std::size_t most_bytes) {
     return {{crypto::Algorithm::kEs256, crypto::Algorithm::kRs256, crypto::Algorithm::kEdDsa}, most_bytes, 16u << 10};
-}
-
-std::string_view verify_trim(std::string_view text) {
-    constexpr std::string_view space = " \t\r\n";
-    const auto first = text.find_first_not_of(space);
-    return first == text.npos ? std::string_view{} : text.substr(first, text.find_last_not_of(space) - first + 1);
 }
 
 // The token in an answer of the CLR service.
@@ -127,7 +122,7 @@ std::string verify_status_bits(std::string_view list_text, const std::string& ur
                                const VerifyOptions& options) {
     try {
         const auto token =
-            crypto::verify_jws(verify_trim(list_text), verify_policy(options.most_bytes), [&](const crypto::JwsHeader& header) {
+            crypto::verify_jws(trimmed(list_text), verify_policy(options.most_bytes), [&](const crypto::JwsHeader& header) {
                 const auto key = options.keys(header.kid, verdict.issuer);
                 return key ? std::optional(key->key) : std::nullopt;
             });
@@ -391,7 +386,7 @@ Verdict verify(std::string_view document, const VerifyOptions& options) {
     Verdict refused;
     std::string token;
     json::value body;
-    const std::string_view text = verify_trim(document);
+    const std::string_view text = trimmed(document);
     const bool readable = verify_run(refused, "form", "", [&] {
         if (document.size() > options.most_bytes) throw VerifyRefusal{"it is larger than the limit"};
         if (!text.starts_with('{')) {

@@ -1,4 +1,5 @@
 #include "formats/csv_columns.hpp"
+#include "core/text.hpp"
 
 #include <algorithm>
 #include <unordered_set>
@@ -8,14 +9,6 @@ namespace clrbus {
 namespace {
 
 constexpr std::size_t kCsvLongestName = 256;  // it is said in errors
-
-// Blanks around a name are a slip of who wrote the file; two names that differ in them alone are one name twice.
-std::string_view csv_trimmed(std::string_view name) {
-    constexpr std::string_view blank = " \t\r\n";
-    const std::size_t first = name.find_first_not_of(blank);
-    if (first == std::string_view::npos) return {};
-    return name.substr(first, name.find_last_not_of(blank) - first + 1);
-}
 
 std::size_t csv_characters(std::string_view text) {
     return static_cast<std::size_t>(
@@ -39,7 +32,7 @@ void CsvColumns::take_header(const CsvRow& row, const CsvProblem* problem) {
         bad_header(row, problem->code, problem->column, "in the header: " + problem->why, problem->expected);
     std::unordered_set<std::string> seen;
     for (std::size_t i = 0; i < row.fields->size(); ++i) {
-        std::string_view name = csv_trimmed((*row.fields)[i]);
+        std::string_view name = trimmed((*row.fields)[i]);
         std::string other;
         if (options_.lenient_header && name.size() <= kCsvLongestName) name = other = lenient_name(name, i + 1);
         if (name.empty()) bad_header(row, "CSV-010", i + 1, "a column has no name", "a name for every column");

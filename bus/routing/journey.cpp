@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "core/counters.hpp"
+#include "core/text.hpp"
 #include "routing/route.hpp"
 #include "routing/work.hpp"
 #include "xml/xpath.hpp"
@@ -31,13 +32,6 @@ Time journey_time(std::string_view text) {
     if (!day.ok()) return {};
     return Time(std::chrono::sys_days(day)) + std::chrono::hours(number(11, 2)) + std::chrono::minutes(number(14, 2)) +
            std::chrono::seconds(number(17, 2)) + std::chrono::milliseconds(number(20, 3));
-}
-
-std::string_view trimmed(std::string_view text) {
-    constexpr std::string_view kBlanks = " \t\r\n";
-    const auto begin = text.find_first_not_of(kBlanks);
-    if (begin == std::string_view::npos) return {};
-    return text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
 }
 
 }  // namespace

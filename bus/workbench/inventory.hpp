@@ -51,6 +51,5 @@ std::string inventory_html(const Inventory& inventory, const std::string& title)
 // Its parts, for a page that says more. Headings from level 2 on.
 std::string inventory_sections(const Inventory& inventory);
 std::string page_html(const std::string& title, const std::string& body);  // title: text; body: HTML below the level 1 heading
-std::string html_text(const std::string& text);                            // escaped
 
 }  // namespace clrbus::workbench

@@ -1,6 +1,7 @@
 // The inventory as CSV and as a page.
 #include <algorithm>
 
+#include "core/text.hpp"
 #include "workbench/inventory.hpp"
 
 namespace clrbus::workbench {
@@ -16,23 +17,6 @@ std::string inventory_field(const std::string& text) {
         out += c;
     }
     return out + "\"";
-}
-
-std::string html(const std::string& text) {
-    std::string out;
-    for (const char c : text) {
-        if (c == '&')
-            out += "&amp;";
-        else if (c == '<')
-            out += "&lt;";
-        else if (c == '>')
-            out += "&gt;";
-        else if (c == '"')
-            out += "&quot;";
-        else
-            out += c;
-    }
-    return out;
 }
 
 const char* const kStyle =
@@ -52,10 +36,10 @@ void matrix(std::string& out, const Inventory& inventory) {
         "systems\"><table>\n<caption>Fed, planned or not collected, with the unit that answers for it. An empty cell: nothing "
         "is known.</caption>\n"
         "<thead><tr><th scope=\"col\">Component</th>";
-    for (const std::string& system : inventory.systems) out += "<th scope=\"col\">" + html(system) + "</th>";
+    for (const std::string& system : inventory.systems) out += "<th scope=\"col\">" + xml_escaped(system) + "</th>";
     out += "</tr></thead>\n<tbody>\n";
     for (const std::string& component : inventory.components) {
-        out += "<tr><th scope=\"row\">" + html(component) + "</th>";
+        out += "<tr><th scope=\"row\">" + xml_escaped(component) + "</th>";
         for (const std::string& system : inventory.systems) {
             const auto cell = std::find_if(inventory.cells.begin(), inventory.cells.end(), [&](const InventoryCell& c) {
                 return c.component == component && c.system == system;
@@ -64,8 +48,8 @@ void matrix(std::string& out, const Inventory& inventory) {
                 out += "<td></td>";
                 continue;
             }
-            out += "<td class=\"" + cell->state.substr(0, cell->state.find(' ')) + "\">" + html(cell->state) +
-                   (cell->owner.empty() ? "" : "<br>" + html(cell->owner)) + "</td>";
+            out += "<td class=\"" + cell->state.substr(0, cell->state.find(' ')) + "\">" + xml_escaped(cell->state) +
+                   (cell->owner.empty() ? "" : "<br>" + xml_escaped(cell->owner)) + "</td>";
         }
         out += "</tr>\n";
     }
@@ -73,24 +57,24 @@ void matrix(std::string& out, const Inventory& inventory) {
 }
 
 void system_table(std::string& out, const Inventory& inventory, const std::string& system) {
-    out += "<h2>" + html(system) + "</h2>\n";
+    out += "<h2>" + xml_escaped(system) + "</h2>\n";
     const auto first =
         std::find_if(inventory.rows.begin(), inventory.rows.end(), [&](const InventoryRow& r) { return r.system == system; });
     const auto said = [](const std::string& text) {
-        return text.empty() ? std::string("<span class=\"none\">not said</span>") : html(text);
+        return text.empty() ? std::string("<span class=\"none\">not said</span>") : xml_escaped(text);
     };
     out += "<p>Answers for it: " + said(first->steward) + ". Updated every: " + said(first->refresh) +
            ". How it is got at: " + said(first->access) + ". Form: " + said(first->form) +
-           ".</p>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Elements of " + html(system) +
+           ".</p>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Elements of " + xml_escaped(system) +
            "\"><table>\n<caption>Its elements, and what becomes of each</caption>\n<thead><tr><th "
            "scope=\"col\">Element</th><th scope=\"col\">Route</th>"
            "<th scope=\"col\">Structure</th><th scope=\"col\">Becomes</th><th scope=\"col\">Sources</th><th "
            "scope=\"col\">Note</th></tr></thead>\n<tbody>\n";
     for (const InventoryRow& row : inventory.rows) {
         if (row.system != system) continue;
-        out += "<tr><th scope=\"row\">" + html(row.element.empty() ? "(the whole)" : row.element) + "</th><td>" +
-               html(row.route) + "</td><td>" + html(row.structure) + "</td><td>" + html(row.mapped) + "</td><td>" +
-               html(row.normalized) + "</td><td>" + html(row.note) + "</td></tr>\n";
+        out += "<tr><th scope=\"row\">" + xml_escaped(row.element.empty() ? "(the whole)" : row.element) + "</th><td>" +
+               xml_escaped(row.route) + "</td><td>" + xml_escaped(row.structure) + "</td><td>" + xml_escaped(row.mapped) +
+               "</td><td>" + xml_escaped(row.normalized) + "</td><td>" + xml_escaped(row.note) + "</td></tr>\n";
     }
     out += "</tbody></table></div>\n";
 }
@@ -113,16 +97,12 @@ std::string inventory_csv(const Inventory& inventory) {
     return out;
 }
 
-std::string html_text(const std::string& text) {
-    return html(text);
-}
-
 std::string page_html(const std::string& title, const std::string& body) {
     return "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
            "content=\"width=device-width, initial-scale=1\">"
            "<title>" +
-           html(title) + "</title><style>" + kStyle + "</style></head>\n<body><main>\n<h1>" + html(title) + "</h1>\n" + body +
-           "</main></body></html>\n";
+           xml_escaped(title) + "</title><style>" + kStyle + "</style></head>\n<body><main>\n<h1>" + xml_escaped(title) +
+           "</h1>\n" + body + "</main></body></html>\n";
 }
 
 std::string inventory_sections(const Inventory& inventory) {

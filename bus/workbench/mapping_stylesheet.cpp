@@ -3,48 +3,17 @@
 #include <memory>
 
 #include "core/error.hpp"
+#include "core/text.hpp"
 #include "workbench/mapping.hpp"
 #include "xml/parser.hpp"
 
 namespace clrbus::workbench {
 namespace {
 
-std::string xml_text(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        switch (c) {
-            case '&':
-                out += "&amp;";
-                break;
-            case '<':
-                out += "&lt;";
-                break;
-            case '>':
-                out += "&gt;";
-                break;
-            case '"':
-                out += "&quot;";
-                break;
-            case '\n':
-                out += "&#10;";
-                break;
-            case '\t':
-                out += "&#9;";
-                break;
-            case '\r':
-                out += "&#13;";
-                break;
-            default:
-                out += c;
-        }
-    }
-    return out;
-}
-
 // Text in an attribute of a literal result element: braces are doubled there.
 std::string literal_attribute(std::string_view text) {
     std::string out;
-    for (const char c : xml_text(text)) {
+    for (const char c : xml_escaped(text)) {
         out += c;
         if (c == '{' || c == '}') out += c;
     }
@@ -53,8 +22,8 @@ std::string literal_attribute(std::string_view text) {
 
 // A quoted XPath string in an attribute; text with both quotes is put together.
 std::string xpath_text(const std::string& text) {
-    if (text.find('\'') == std::string::npos) return "'" + xml_text(text) + "'";
-    if (text.find('"') == std::string::npos) return "&quot;" + xml_text(text) + "&quot;";
+    if (text.find('\'') == std::string::npos) return "'" + xml_escaped(text) + "'";
+    if (text.find('"') == std::string::npos) return "&quot;" + xml_escaped(text) + "&quot;";
     std::string out = "concat(";
     std::string part;
     for (const char c : text) {
@@ -62,10 +31,10 @@ std::string xpath_text(const std::string& text) {
             part += c;
             continue;
         }
-        out += "'" + xml_text(part) + "', &quot;'&quot;, ";
+        out += "'" + xml_escaped(part) + "', &quot;'&quot;, ";
         part.clear();
     }
-    return out + "'" + xml_text(part) + "')";
+    return out + "'" + xml_escaped(part) + "')";
 }
 
 std::vector<std::string> parted(const std::string& text, char separator) {
@@ -179,8 +148,8 @@ private:
 
     std::string source(const std::string& path, bool inside) const {
         if (inside && path == each_) return ".";
-        if (inside && path.rfind(each_ + "/", 0) == 0) return xml_text(path.substr(each_.size() + 1));
-        return "$record/" + xml_text(path);
+        if (inside && path.rfind(each_ + "/", 0) == 0) return xml_escaped(path.substr(each_.size() + 1));
+        return "$record/" + xml_escaped(path);
     }
 
     std::string variable(const MappingRow& row) const {
@@ -197,8 +166,8 @@ private:
             if (required(*row)) {
                 out_ += indent + "<xsl:if test=\"$" + variable(*row) +
                         " = ''\"><xsl:message terminate=\"yes\">MAP-001|error|/" +
-                        xml_text(root_ + (row->source.empty() ? "" : "/" + row->source)) + "|empty, and " +
-                        xml_text(row->target) + " needs it</xsl:message></xsl:if>\n";
+                        xml_escaped(root_ + (row->source.empty() ? "" : "/" + row->source)) + "|empty, and " +
+                        xml_escaped(row->target) + " needs it</xsl:message></xsl:if>\n";
             }
         }
     }
@@ -246,7 +215,7 @@ private:
         }
         if (row.rule == "map") return mapped(row, name, text, indent);
         if (row.rule == "join") return joined_sources(row, inside, name, indent);
-        if (row.rule == "xpath") return select(xml_text(row.argument));
+        if (row.rule == "xpath") return select(xml_escaped(row.argument));
         select(text);
     }
 
@@ -259,16 +228,16 @@ private:
             if (from == "*") {
                 otherwise = to;
             } else {
-                out_ += "<xsl:when test=\"" + text + " = " + xpath_text(from) + "\">" + xml_text(to) + "</xsl:when>";
+                out_ += "<xsl:when test=\"" + text + " = " + xpath_text(from) + "\">" + xml_escaped(to) + "</xsl:when>";
             }
         }
         if (otherwise.empty()) {
             // A value that nobody named is not guessed.
             out_ += "<xsl:when test=\"" + text + " != ''\"><xsl:message terminate=\"yes\">MAP-003|error|/" +
-                    xml_text(root_ + "/" + row.source) + "|a value that the mapping of " + xml_text(row.target) +
+                    xml_escaped(root_ + "/" + row.source) + "|a value that the mapping of " + xml_escaped(row.target) +
                     " does not name</xsl:message></xsl:when>";
         } else {
-            out_ += "<xsl:otherwise>" + xml_text(otherwise) + "</xsl:otherwise>";
+            out_ += "<xsl:otherwise>" + xml_escaped(otherwise) + "</xsl:otherwise>";
         }
         out_ += "</xsl:choose></xsl:variable>\n";
     }
@@ -298,7 +267,7 @@ private:
 
     void attribute(const std::string& name, const MappingRow& row, const std::string& indent) {
         if (row.rule == "constant") {
-            out_ += indent + "<xsl:attribute name=\"" + name + "\">" + xml_text(row.argument) + "</xsl:attribute>\n";
+            out_ += indent + "<xsl:attribute name=\"" + name + "\">" + xml_escaped(row.argument) + "</xsl:attribute>\n";
         } else if (required(row)) {
             out_ += indent + "<xsl:attribute name=\"" + name + "\"><xsl:value-of select=\"$" + variable(row) +
                     "\"/></xsl:attribute>\n";
@@ -323,7 +292,7 @@ private:
         }
         const bool repeated = place.name == "achievement" && !each_.empty();
         if (repeated) {
-            out_ += indent + "<xsl:for-each select=\"$record/" + xml_text(each_) + "\">\n";
+            out_ += indent + "<xsl:for-each select=\"$record/" + xml_escaped(each_) + "\">\n";
             indent += "  ";
             variables(true, indent);
         }
@@ -357,7 +326,7 @@ private:
         if (place.name == "result") out_ += " type=\"" + first + "\" name=\"" + second + "\"";
         if (place.name == "evidence") out_ += " name=\"" + first + "\"";
         if (place.text != nullptr) {
-            out_ += place.text->rule == "constant" ? ">" + xml_text(place.text->argument)
+            out_ += place.text->rule == "constant" ? ">" + xml_escaped(place.text->argument)
                                                    : "><xsl:value-of select=\"$" + variable(*place.text) + "\"/>";
             out_ += "</" + place.name + ">\n";
             return;
@@ -375,14 +344,15 @@ private:
 };
 
 std::string sheet_element(const MappingSheet& sheet, const std::string& root) {
-    std::string out = "  <m:mapping kind=\"" + sheet.kind + "\" source=\"" + xml_text(sheet.source) + "\"" +
-                      (sheet.covers.empty() ? "" : " covers=\"" + sheet.covers + "\"") + " root=\"" + xml_text(root) + "\">\n";
+    std::string out = "  <m:mapping kind=\"" + sheet.kind + "\" source=\"" + xml_escaped(sheet.source) + "\"" +
+                      (sheet.covers.empty() ? "" : " covers=\"" + sheet.covers + "\"") + " root=\"" + xml_escaped(root) +
+                      "\">\n";
     for (const auto& [prefix, uri] : sheet.prefixes)
-        out += "    <m:namespace prefix=\"" + xml_text(prefix) + "\" uri=\"" + xml_text(uri) + "\"/>\n";
+        out += "    <m:namespace prefix=\"" + xml_escaped(prefix) + "\" uri=\"" + xml_escaped(uri) + "\"/>\n";
     for (const MappingRow& row : sheet.rows) {
         out += "    <m:row";
         const auto attribute = [&out](const char* name, const std::string& value) {
-            if (!value.empty()) out += std::string(" ") + name + "=\"" + xml_text(value) + "\"";
+            if (!value.empty()) out += std::string(" ") + name + "=\"" + xml_escaped(value) + "\"";
         };
         attribute("target", row.target);
         attribute("source", row.source);
@@ -409,7 +379,7 @@ std::string write_mapping_stylesheet(const MappingSheet& sheet, const std::strin
         "                xmlns:f=\"urn:clrbus:functions:1\" xmlns:m=\"urn:clrbus:mapping:1\"";
     std::string excluded = "f m";
     for (const auto& [prefix, uri] : sheet.prefixes) {
-        out += "\n                xmlns:" + prefix + "=\"" + xml_text(uri) + "\"";
+        out += "\n                xmlns:" + prefix + "=\"" + xml_escaped(uri) + "\"";
         excluded += " " + prefix;
     }
     out += " exclude-result-prefixes=\"" + excluded + "\">\n";

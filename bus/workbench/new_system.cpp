@@ -5,6 +5,7 @@
 #include <regex>
 
 #include "core/error.hpp"
+#include "core/text.hpp"
 #include "routing/dry_run.hpp"
 #include "workbench/made_up.hpp"
 #include "workbench/proposal.hpp"
@@ -19,21 +20,6 @@ constexpr std::size_t kCaseRecords = 3;
 
 [[noreturn]] void cannot(const char* code, const std::string& why, const std::string& expected) {
     throw Error(Fault::kConfig, code, "making a new system", Where{}, why).expected(expected);
-}
-
-std::string escaped(const std::string& text) {
-    std::string out;
-    for (const char c : text) {
-        if (c == '&')
-            out += "&amp;";
-        else if (c == '<')
-            out += "&lt;";
-        else if (c == '"')
-            out += "&quot;";
-        else
-            out += c;
-    }
-    return out;
 }
 
 void write_text(const fs::path& file, const std::string& text) {
@@ -68,16 +54,16 @@ std::string words_of(const std::vector<std::string>& words) {
 
 std::string route_text(const NewSystem& wanted, const Sample& sample, const std::vector<std::string>& dropped) {
     std::string out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<routes xmlns=\"urn:clrbus:routes:1\">\n  <route id=\"" +
-                      wanted.name + "\" system=\"" + escaped(wanted.system.empty() ? wanted.name : wanted.system) + "\"";
+                      wanted.name + "\" system=\"" + xml_escaped(wanted.system.empty() ? wanted.name : wanted.system) + "\"";
     if (!wanted.component.empty()) out += " component=\"" + wanted.component + "\"";
     out += " approach=\"extract\"";
-    if (!wanted.steward.empty()) out += " steward=\"" + escaped(wanted.steward) + "\"";
+    if (!wanted.steward.empty()) out += " steward=\"" + xml_escaped(wanted.steward) + "\"";
     out += "\n         refresh=\"" + wanted.refresh + "\" retain=\"" + wanted.retain + "\"";
     if (wanted.kind == "person") out += " identity=\"authority\"";
     out += ">\n    <from>\n      " + wanted.door + "\n";
     if (!dropped.empty())
         out += std::string("      <drop ") + (sample.format == "csv" ? "columns" : "elements") + "=\"" +
-               escaped(words_of(dropped)) + "\"/>\n";
+               xml_escaped(words_of(dropped)) + "\"/>\n";
     out += "    </from>\n";
     const std::string csv = sample.format != "csv"
                                 ? ""

@@ -10,6 +10,7 @@
 #include "core/error.hpp"
 #include "core/ids.hpp"
 #include "core/log.hpp"
+#include "core/text.hpp"
 #include "crypto/hash.hpp"
 #include "routing/assets.hpp"
 #include "routing/route.hpp"
@@ -26,34 +27,11 @@ constexpr std::string_view kGroupCount = "count", kGroupTime = "time", kGroupPre
                            kGroupFullDead = "full-dead", kGroupLateDead = "late-dead", kGroupLateDrop = "late-drop",
                            kGroupSame = "same";
 
-void append_xml(std::string& out, std::string_view text) {
-    for (const char c : text) {
-        switch (c) {
-            case '&':
-                out += "&amp;";
-                break;
-            case '<':
-                out += "&lt;";
-                break;
-            case '"':
-                out += "&quot;";
-                break;
-            case '\n':
-            case '\r':
-            case '\t':
-                out += "&#" + std::to_string(static_cast<int>(c)) + ";";
-                break;
-            default:
-                out += c;
-        }
-    }
-}
-
 void append_attribute(std::string& out, std::string_view name, std::string_view value) {
     out += ' ';
     out += name;
     out += "=\"";
-    append_xml(out, value);
+    out += xml_escaped(value);
     out += '"';
 }
 

@@ -17,6 +17,7 @@
 #include <xercesc/util/XMLResourceIdentifier.hpp>
 #include <xercesc/validators/common/Grammar.hpp>
 
+#include "core/text.hpp"
 #include "xml/detail/library.hpp"
 #include "xml/detail/quick_judge.hpp"
 #include "xml/detail/reader.hpp"
@@ -58,22 +59,6 @@ std::string unit_uri(const std::filesystem::path& file) {
         xmlURIEscapeStr(reinterpret_cast<const xmlChar*>(name.c_str()), reinterpret_cast<const xmlChar*>("/")),
         [](void* p) { xmlFree(p); });
     return escaped ? reinterpret_cast<const char*>(escaped.get()) : name;
-}
-
-std::string unit_attribute_text(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        if (c == '&') {
-            out += "&amp;";
-        } else if (c == '<') {
-            out += "&lt;";
-        } else if (c == '"') {
-            out += "&quot;";
-        } else {
-            out += c;
-        }
-    }
-    return out;
 }
 
 std::string unit_one_line(std::string text) {
@@ -176,8 +161,8 @@ void SchemaUnit::Compiled::parse(const SchemaUnit& unit) {
     if (unit.roots_.size() > 1) {
         wrapper = "<xs:schema xmlns:xs='" + std::string(kSchemaNamespace) + "' targetNamespace='urn:clrbus:all-schemas'>";
         for (const Root& root : unit.roots_) {
-            wrapper += "<xs:import schemaLocation=\"" + unit_attribute_text(unit_uri(root.file)) + "\"";
-            if (!root.namespace_uri.empty()) wrapper += " namespace=\"" + unit_attribute_text(root.namespace_uri) + "\"";
+            wrapper += "<xs:import schemaLocation=\"" + xml_escaped(unit_uri(root.file)) + "\"";
+            if (!root.namespace_uri.empty()) wrapper += " namespace=\"" + xml_escaped(root.namespace_uri) + "\"";
             wrapper += "/>";
         }
         wrapper += "</xs:schema>";
